@@ -1,0 +1,7 @@
+"""`python -m hiertools`."""
+
+import sys
+
+from hiertools.cli import main
+
+sys.exit(main())

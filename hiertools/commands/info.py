@@ -1,0 +1,26 @@
+"""`hiertools info`."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from hiertools.commands.options import Json
+
+
+def info(
+    files: Annotated[list[Path], typer.Argument(metavar="FILE…", help="Files of hiertools.")],
+    json: Json = False,
+) -> None:
+    """Print what a file is, what is in it and where it came from.
+
+    A hierarchy is printed as trees. A node stands under a parent only where it is under none of
+    that parent's other descendants; where it comes again it is marked and not unfolded.
+    """
+    from hiertools import about
+    from hiertools.files.atomic import write_stdout
+    from hiertools.files.json import dumps
+
+    for path in files:
+        found = about.describe(path)
+        write_stdout(dumps(found, indent=None) if json else about.as_text(found, path))

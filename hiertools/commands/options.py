@@ -1,0 +1,70 @@
+"""Options that several commands share: declared once, spelled the same everywhere."""
+
+import os
+from decimal import Decimal, InvalidOperation
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from hiertools.errors import UsageError
+
+Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace an output that is there.")]
+Resume = Annotated[bool, typer.Option("--resume", help="Continue an earlier run that stopped.")]
+NoProvenance = Annotated[
+    bool,
+    typer.Option("--no-provenance", help="Leave out what the file came from: same input, same bytes."),
+]
+Seed = Annotated[int, typer.Option(min=0, help="Seed of everything random.")]
+Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+BatchSize = Annotated[int, typer.Option(min=1, help="Rows that are worked on together.")]
+Workers = Annotated[int, typer.Option(min=0, help="Processes that read and decode images.")]
+Device = Annotated[str, typer.Option(metavar="auto|cpu|cuda[:I]", help="Where to compute.")]
+Shard = Annotated[
+    str,
+    typer.Option(
+        metavar="I/N",
+        help="Do part I (from 0) of N only. Default: the Slurm array task, else the torchrun rank.",
+    ),
+]
+Images = Annotated[
+    Path | None,
+    typer.Option(metavar="LIST|-", help="Take only the images whose ids are the lines of LIST."),
+]
+
+
+def parse_decimal(text: str) -> Decimal:
+    """Read an exact decimal in [0, 1] with at most 6 places."""
+    try:
+        value = Decimal(text)
+    except InvalidOperation:
+        raise typer.BadParameter(f"{text!r} is not a number") from None
+    if not value.is_finite() or not 0 <= value <= 1:
+        raise typer.BadParameter(f"{text} is not in the range 0<=x<=1")
+    normal = value.normalize()
+    if int(normal.as_tuple().exponent) < -6:
+        raise typer.BadParameter(f"{text} has more than 6 decimal places")
+    return Decimal(format(normal, "f"))
+
+
+def parse_shard(text: str) -> tuple[int, int]:
+    """Read I/N; without it, take the place in a Slurm array or under torchrun, else (0, 1).
+
+    Raises `UsageError` for anything but 0 <= I < N.
+    """
+    spec = text or _shard_of_the_environment()
+    part, _, total = spec.partition("/")
+    if not part.isdecimal() or not total.isdecimal() or int(part) >= int(total):
+        raise UsageError(f"--shard {spec}: write I/N with 0 <= I < N")
+    return int(part), int(total)
+
+
+def _shard_of_the_environment() -> str:
+    task, tasks = os.environ.get("SLURM_ARRAY_TASK_ID"), os.environ.get("SLURM_ARRAY_TASK_COUNT")
+    if task and tasks:
+        start = int(os.environ.get("SLURM_ARRAY_TASK_MIN", "0"))
+        step = int(os.environ.get("SLURM_ARRAY_TASK_STEP", "1"))
+        return f"{(int(task) - start) // step}/{tasks}"
+    if "RANK" in os.environ and "WORLD_SIZE" in os.environ:
+        return f"{os.environ['RANK']}/{os.environ['WORLD_SIZE']}"
+    return "0/1"

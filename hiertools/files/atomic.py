@@ -1,0 +1,100 @@
+"""Outputs that are whole or not there: temporary file, fsync, rename, fsync of the folder."""
+
+import errno
+import os
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+from hiertools.errors import NoSpaceError, OutputExistsError, UserError
+
+STDOUT = Path("-")
+FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
+
+
+def check_writable(path: Path, *, overwrite: bool) -> None:
+    """Refuse, before the work starts, an output that could not be written at its end.
+
+    Raises `OutputExistsError` if it is there already and `UserError` if its folder is missing
+    or takes no files.
+    """
+    if path == STDOUT:
+        return
+    if path.is_dir():
+        raise UserError(f"{path}: is a folder; name a file with -o")
+    if not path.parent.is_dir():
+        raise UserError(f"{path.parent}: no such folder; make it first (mkdir -p)")
+    if not os.access(path.parent, os.W_OK | os.X_OK):
+        raise UserError(f"{path.parent}: the folder cannot be written to")
+    if path.exists() and not overwrite:
+        raise OutputExistsError(f"{path}: is there already; give --overwrite or another -o")
+
+
+@contextmanager
+def replacing(path: Path, *, overwrite: bool) -> Iterator[Path]:
+    """Yield a temporary path in the same folder that becomes `path` when the block succeeds.
+
+    When the block fails the temporary file is removed and an older output stays as it was.
+    """
+    check_writable(path, overwrite=overwrite)
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.part")
+    try:
+        with explained(path):
+            yield temporary
+            _sync(temporary)
+            check_writable(path, overwrite=overwrite)
+            os.replace(temporary, path)
+            _sync(path.parent)
+    finally:
+        with suppress(OSError):
+            temporary.unlink()
+
+
+@contextmanager
+def explained(path: Path) -> Iterator[None]:
+    """Turn the errors of writing `path` into one line: no space, read-only, not permitted."""
+    try:
+        yield
+    except (OSError, RuntimeError) as error:
+        if _is_full(error):
+            raise NoSpaceError(f"{path}: no space left; nothing was changed") from error
+        if isinstance(error, OSError) and error.errno in {errno.EROFS, errno.EACCES, errno.EPERM}:
+            raise UserError(f"{path}: cannot be written: {error.strerror}") from error
+        raise
+
+
+def _is_full(error: OSError | RuntimeError) -> bool:
+    if isinstance(error, OSError) and error.errno in FULL:
+        return True
+    text = str(error)  # HDF5 reports a full disk as text, on closing even without an errno
+    return any(f"errno = {code}," in text for code in FULL) or "No space left" in text
+
+
+def write_text(path: Path, text: str, *, overwrite: bool) -> None:
+    """Write a text file atomically, or to standard output for `-`."""
+    if path == STDOUT:
+        write_stdout(text)
+        return
+    with replacing(path, overwrite=overwrite) as temporary, open(temporary, "wb") as file:
+        file.write(text.encode())
+
+
+def write_stdout(text: str) -> None:
+    """Write data to standard output; a reader that went away is not an error."""
+    if sys.stdout is None:
+        return
+    with explained(Path("standard output")):
+        sys.stdout.write(text)
+        sys.stdout.flush()
+
+
+def _sync(path: Path) -> None:
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    except OSError as error:  # some file systems cannot fsync a folder
+        if error.errno not in {errno.EINVAL, errno.ENOTSUP}:
+            raise
+    finally:
+        os.close(descriptor)

@@ -1,0 +1,225 @@
+"""HDF5: the one module that knows it.
+
+A file of ours has the attributes `kind` and `version`, the datasets `meta` and `provenance`
+(JSON text as bytes), columns and matrices. A column is a small table's: chunked, with a
+fletcher32 sum a chunk, which HDF5 checks on reading. A matrix is contiguous and uncompressed, so
+that a row can be read through a memory map; `NAME.crc32` beside it has a CRC-32 for each block of
+`rows_per_block` rows. Text is UTF-8 in bytes of fixed length.
+"""
+
+import json as stdlib_json
+import zlib
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import h5py
+import numpy as np
+from numpy.typing import NDArray
+
+from hiertools.errors import UserError
+from hiertools.files import atomic, inputs, json, trust
+
+MAGIC = b"\x89HDF\r\n\x1a\n"
+BLOCK_BYTES = 1 << 20
+CHUNK_ROWS = 1 << 16
+FORMAT = ("v110", "v110")  # object headers with checksums; readable since HDF5 1.10
+
+Array = NDArray[Any]
+
+
+class Writer:
+    """A file that is being written."""
+
+    def __init__(self, file: h5py.File) -> None:
+        self._file = file
+
+    def column(self, name: str, values: Array) -> None:
+        """Write a column; text as bytes of fixed length."""
+        values = np.asarray(values)
+        if values.dtype.kind == "S" and values.dtype.itemsize == 0:
+            values = values.astype("S1")
+        options: dict[str, Any] = {}
+        if values.size:
+            options = {"chunks": (min(len(values), CHUNK_ROWS), *values.shape[1:])}
+            options["fletcher32"] = True
+        self._file.create_dataset(name, data=values, track_order=False, **options)
+
+    def matrix(self, name: str, shape: tuple[int, int], blocks: Iterable[Array]) -> None:
+        """Write a matrix of float32 from blocks of rows that together have its shape."""
+        data = self._file.create_dataset(name, shape, "<f4", track_order=False)
+        checksums = _Checksums(shape)
+        row = 0
+        for block in blocks:
+            rows = np.ascontiguousarray(block, "<f4")
+            data[row : row + len(rows)] = rows
+            checksums.add(rows)
+            row += len(rows)
+        if row != shape[0]:
+            raise ValueError(f"{name}: {row} rows written, {shape[0]} declared")
+        self.column(f"{name}.crc32", checksums.finish())
+        self._file[f"{name}.crc32"].attrs["rows_per_block"] = checksums.rows_per_block
+
+
+class _Checksums:
+    """CRC-32 of blocks of rows, fed by pieces of any size."""
+
+    def __init__(self, shape: tuple[int, int]) -> None:
+        self.rows_per_block = max(1, BLOCK_BYTES // max(1, 4 * shape[1]))
+        self._crc, self._rows, self._done = 0, 0, list[int]()
+
+    def add(self, rows: Array) -> None:
+        while len(rows):
+            piece = rows[: self.rows_per_block - self._rows]
+            self._crc = zlib.crc32(piece.data, self._crc)
+            self._rows += len(piece)
+            rows = rows[len(piece) :]
+            if self._rows == self.rows_per_block:
+                self._close()
+
+    def _close(self) -> None:
+        self._done.append(self._crc)
+        self._crc, self._rows = 0, 0
+
+    def finish(self) -> Array:
+        if self._rows:
+            self._close()
+        return np.array(self._done, "<u4")
+
+
+@contextmanager
+def create(
+    path: Path,
+    kind: str,
+    version: int,
+    *,
+    meta: json.Document,
+    chain: list[json.Document],
+    overwrite: bool,
+) -> Iterator[Writer]:
+    """Write one of our files; it takes its name when the block succeeds."""
+    with atomic.replacing(path, overwrite=overwrite) as temporary:
+        with h5py.File(temporary, "w", libver=FORMAT) as file:
+            file.attrs["kind"] = np.bytes_(kind)
+            file.attrs["version"] = version
+            writer = Writer(file)
+            writer.column("meta", _as_bytes(meta))
+            writer.column("provenance", _as_bytes(chain))
+            yield writer
+
+
+def _as_bytes(document: Any) -> Array:
+    text = stdlib_json.dumps(document, sort_keys=True, ensure_ascii=False, allow_nan=False)
+    return np.frombuffer(text.encode(), np.uint8)
+
+
+def is_hdf5(path: Path) -> bool:
+    """Return whether a file starts as HDF5 does."""
+    with inputs.open_input(path) as file:
+        return file.read(len(MAGIC)) == MAGIC
+
+
+class Reader:
+    """A file of ours that is open: trusted in its structure, read piece by piece."""
+
+    def __init__(self, path: Path, file: h5py.File) -> None:
+        self.path, self._file = path, file
+        self.kind = self._attribute("kind", "S")
+        self.version = self._attribute("version", "iu")
+        self.meta: json.Document = self._document("meta")
+        self.chain: list[json.Document] = self._document("provenance")
+
+    def _attribute(self, name: str, kinds: str) -> Any:
+        value = self._file.attrs.get(name)
+        dtype = getattr(value, "dtype", None)
+        if dtype is None or dtype.kind not in kinds or value.shape:
+            raise UserError(f"{self.path}: no attribute '{name}'; not a file of ours")
+        return value.decode("utf-8", "replace") if kinds == "S" else int(value)
+
+    def _document(self, name: str) -> Any:
+        text = self.column(name, "u", 1).tobytes().decode("utf-8", "replace")
+        return json.loads(text, f"{self.path}: {name}")
+
+    def has(self, name: str) -> bool:
+        """Return whether there is a dataset of this name."""
+        return name in self._file
+
+    def names(self, group: str) -> list[str]:
+        """Return the names in a group, none if it is not there."""
+        return list(self._file[group]) if isinstance(self._file.get(group), h5py.Group) else []
+
+    def shape(self, name: str) -> tuple[int, ...]:
+        """Return the shape of a dataset."""
+        return tuple(self._dataset(name).shape)
+
+    def _dataset(self, name: str) -> h5py.Dataset:
+        data = self._file.get(name)
+        if not isinstance(data, h5py.Dataset) or data.shape is None:
+            raise UserError(f"{self.path}: no dataset '{name}'")
+        return data
+
+    def column(self, name: str, kinds: str, dimensions: int) -> Array:
+        """Return a column, checked for its kind of type (as in numpy) and its dimensions."""
+        data = self._dataset(name)
+        if data.dtype.kind not in kinds or data.ndim != dimensions:
+            raise UserError(f"{self.path}: '{name}' is {data.dtype} with {data.ndim} dimensions")
+        try:
+            return np.asarray(data[...])
+        except OSError as error:
+            raise UserError(f"{self.path}: '{name}' is damaged (its checksum differs)") from error
+
+    def matrix(self, name: str) -> NDArray[np.float32]:
+        """Return a matrix as a memory map."""
+        data = self._dataset(name)
+        if data.dtype != np.dtype("<f4") or data.ndim != 2 or data.chunks is not None:
+            raise UserError(f"{self.path}: '{name}' is not a contiguous matrix of float32")
+        if data.size == 0:
+            return np.zeros(data.shape, np.float32)
+        return np.memmap(self.path, "<f4", "r", data.id.get_offset(), data.shape)
+
+    def verify_matrix(self, name: str) -> None:
+        """Compare a matrix with its checksums. Raises `UserError` naming the first bad rows."""
+        matrix, expected = self.matrix(name), self.column(f"{name}.crc32", "u", 1)
+        step = self._file[f"{name}.crc32"].attrs.get("rows_per_block")
+        if not isinstance(step, np.integer) or step < 1 or len(expected) != -(-len(matrix) // step):
+            raise UserError(f"{self.path}: the checksums of '{name}' do not fit it")
+        for block, crc in enumerate(expected):
+            rows = matrix[block * step : (block + 1) * step]
+            if zlib.crc32(np.ascontiguousarray(rows).data) != crc:
+                raise UserError(
+                    f"{self.path}: '{name}' is damaged in rows {block * step} to"
+                    f" {block * step + len(rows) - 1} (their checksum differs)"
+                )
+
+
+@contextmanager
+def reading(path: Path) -> Iterator[Reader]:
+    """Open any file of ours. Raises `UserError` for anything else, damaged or hostile files."""
+    try:
+        if not is_hdf5(path):
+            raise UserError(f"{path}: is not an HDF5 file")
+        file = h5py.File(path, "r", locking=False)
+    except OSError as error:
+        raise UserError(f"{path}: cannot be read: {_reason(error)}") from error
+    with file:
+        try:
+            trust.check_hdf5(file, str(path))
+            reader = Reader(path, file)
+        except (OSError, RuntimeError, KeyError, ValueError, TypeError) as error:
+            raise UserError(f"{path}: damaged HDF5: {_reason(error)}") from error
+        yield reader
+
+
+@contextmanager
+def reading_kind(path: Path, kind: str, version: int) -> Iterator[Reader]:
+    """Open a file of ours of one kind and version."""
+    with reading(path) as reader:
+        header = {"kind": reader.kind, "version": reader.version}
+        json.expect(header, str(path), kind, version)
+        yield reader
+
+
+def _reason(error: Exception) -> str:
+    text = " ".join(str(error).split())
+    return "it is truncated" if "truncated file" in text else text

@@ -1,0 +1,146 @@
+"""JSON as we read and write it: strict in, the same bytes out for the same document."""
+
+import json
+import math
+import re
+from pathlib import Path
+from typing import Any
+
+from hiertools.errors import UserError
+from hiertools.files import atomic, trust
+from hiertools.files.inputs import Source
+
+Document = dict[str, Any]
+
+
+def loads(text: str, name: str, **hooks: Any) -> Any:
+    """Parse JSON text; refuse NaN, repeated keys and absurd depth.
+
+    `hooks` go to `json.loads`. Raises `UserError` with the file's name and the line.
+    """
+    try:
+        hooks.setdefault("object_pairs_hook", unique_keys)
+        return json.loads(text, parse_constant=trust.refuse_constant, **hooks)
+    except json.JSONDecodeError as error:
+        raise UserError(f"{name}:{error.lineno}: not JSON: {error.msg}") from None
+    except RecursionError:
+        raise UserError(f"{name}: JSON nested too deeply to be meant") from None
+    except trust.RepeatedKeyError as error:
+        raise UserError(f"{name}: the key {json.dumps(str(error))} is there twice") from None
+    except trust.ConstantError as error:
+        line = _line_of(text, str(error))
+        raise UserError(f"{name}:{line}: {error} is not a number; JSON has none") from None
+
+
+def unique_keys(pairs: list[tuple[str, Any]]) -> Document:
+    """Make an object of its pairs. Raises `RepeatedKeyError` where a key comes twice."""
+    found = dict(pairs)
+    if len(found) != len(pairs):
+        keys = [key for key, _ in pairs]
+        raise trust.RepeatedKeyError(next(key for key in keys if keys.count(key) > 1))
+    return found
+
+
+def _line_of(text: str, constant: str) -> int:
+    outside_strings = re.compile(r'"(?:[^"\\]|\\.)*"|(' + re.escape(constant) + ")")
+    for match in outside_strings.finditer(text):
+        if match.group(1):
+            return text.count("\n", 0, match.start()) + 1
+    return 1
+
+
+def dumps(document: Any, *, indent: int | None = 1) -> str:
+    """Return a document as JSON text with a final line break. Refuses NaN."""
+    return json.dumps(document, indent=indent, ensure_ascii=False, allow_nan=False) + "\n"
+
+
+def write(path: Path, document: Document, *, overwrite: bool) -> None:
+    """Write one document to a file, or to standard output for `-`."""
+    atomic.write_text(path, dumps(document), overwrite=overwrite)
+
+
+def kind_of(source: Source) -> str | None:
+    """Return the kind of a document of ours, from its first bytes; None for anything else."""
+    found = re.match(rb'\s*\{\s*"kind"\s*:\s*"(\w+)"', source.head)
+    return found and found[1].decode()
+
+
+def read(source: Source, kind: str, version: int) -> Document:
+    """Read one of our documents. Raises `UserError` for another kind or version."""
+    if source.is_folder:
+        raise UserError(f"{source.name}: is a folder; a {kind} file is needed")
+    document = loads(source.text(), source.name)
+    return expect(document, source.name, kind, version)
+
+
+def expect(document: Any, name: str, kind: str, version: int) -> Document:
+    """Check the kind and version of a parsed document."""
+    found = document.get("kind") if isinstance(document, dict) else None
+    if found != kind:
+        what = f"a {found} file" if isinstance(found, str) else "not one of our files"
+        raise UserError(f"{name}: is {what}; a {kind} file is needed")
+    if document.get("version") != version:
+        raise UserError(
+            f"{name}: {kind} version {document.get('version')}; this release reads version"
+            f" {version} only; use the release of hiertools that wrote it"
+        )
+    return document
+
+
+class Fields:
+    """Checked access to the keys of a document; every complaint names the file and the key."""
+
+    def __init__(self, document: Any, name: str, place: str = "") -> None:
+        self.name, self.place = name, place
+        if not isinstance(document, dict):
+            raise UserError(f"{name}: {place or 'the document'} is not an object")
+        self.document = document
+
+    def _get(self, key: str) -> Any:
+        if key not in self.document:
+            raise UserError(f"{self.name}: {self.place}: no key '{key}'".replace(": :", ":"))
+        return self.document[key]
+
+    def _bad(self, key: str, wanted: str) -> UserError:
+        where = f"{self.place}.{key}" if self.place else key
+        return UserError(f"{self.name}: {where} is not {wanted}")
+
+    def text(self, key: str) -> str:
+        """Return a text."""
+        value = self._get(key)
+        if not isinstance(value, str):
+            raise self._bad(key, "text")
+        return value
+
+    def count(self, key: str) -> int:
+        """Return a whole number of at least 0."""
+        value = self._get(key)
+        if isinstance(value, bool) or not isinstance(value, int) or value < 0:
+            raise self._bad(key, "a whole number of at least 0")
+        return value
+
+    def number(self, key: str) -> float:
+        """Return a finite number."""
+        value = self._get(key)
+        if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
+            raise self._bad(key, "a finite number")
+        return float(value)
+
+    def objects(self, key: str) -> list["Fields"]:
+        """Return a list of objects."""
+        where = f"{self.place}.{key}" if self.place else key
+        return [Fields(x, self.name, f"{where}[{i}]") for i, x in enumerate(self.list(key))]
+
+    def list(self, key: str) -> list[Any]:
+        """Return a list."""
+        value = self._get(key)
+        if not isinstance(value, list):
+            raise self._bad(key, "a list")
+        return value
+
+    def object(self, key: str) -> Document:
+        """Return an object."""
+        value = self._get(key)
+        if not isinstance(value, dict):
+            raise self._bad(key, "an object")
+        return value

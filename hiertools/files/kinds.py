@@ -1,0 +1,56 @@
+"""Every kind of file that we write, and what it takes to tell it from others."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from hiertools.errors import UserError
+from hiertools.files import counts, embeddings, hdf5, hierarchy, inputs, json, pairs, rejects
+from hiertools.files.json import Document
+
+
+@dataclass(frozen=True)
+class Kind:
+    """What can be done with any file of a kind."""
+
+    check: Callable[..., None]
+    describe: Callable[[Path], Document]
+
+
+MODULES = (hierarchy, counts, embeddings, pairs, rejects)
+KINDS = {module.KIND: Kind(module.check, module.describe) for module in MODULES}
+
+
+def header(path: Path) -> tuple[str, int, list[Document]]:
+    """Return a file's kind, version and provenance chain. Raises `UserError` if not ours."""
+    if path.is_dir():
+        raise UserError(f"{path}: is a folder; name a file")
+    if hdf5.is_hdf5(path):
+        with hdf5.reading(path) as reader:
+            found = {"kind": reader.kind, "version": reader.version, "provenance": reader.chain}
+    else:
+        found = _json_header(path)
+    fields = json.Fields(found, str(path))
+    kind = found.get("kind")
+    if kind not in KINDS:
+        raise UserError(f"{path}: is not one of our files; there are {', '.join(KINDS)}")
+    return str(kind), fields.count("version"), fields.list("provenance")
+
+
+def _json_header(path: Path) -> Document:
+    """Return the header of JSON Lines, or else the whole document."""
+    source = inputs.Source(path)
+    if source.head.lstrip()[:1] != b"{":
+        raise UserError(f"{path}: is not one of our files; there are {', '.join(KINDS)}")
+    text = source.text()
+    first, _, rest = text.partition("\n")
+    whole = text if first.strip() == "{" or not rest.strip() else first
+    document = json.loads(whole, str(path))
+    return document if isinstance(document, dict) else {}
+
+
+def check(path: Path, *, full: bool) -> str:
+    """Return a file's kind. Raises `UserError` if it is not sound; `full` reads all of it."""
+    kind, _, _ = header(path)
+    KINDS[kind].check(path, full=full)
+    return kind

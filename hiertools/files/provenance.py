@@ -1,0 +1,89 @@
+"""Where a file comes from: a chain with a record of every command on the way to it."""
+
+import importlib.metadata
+import os
+import sys
+import time
+from pathlib import Path
+from typing import Any, TypeVar
+
+Record = dict[str, Any]
+Found = TypeVar("Found")
+
+LIBRARIES = {
+    "h5py": "h5py",
+    "numba": "numba",
+    "numpy": "numpy",
+    "open_clip": "open_clip_torch",
+    "PIL": "pillow",
+    "polars": "polars",
+    "scipy": "scipy",
+    "timm": "timm",
+    "torch": "torch",
+}
+
+
+def program_version() -> str:
+    """Return the version of hiertools."""
+    return importlib.metadata.version("hiertools")
+
+
+class Run:
+    """One run of a command, as the files that it writes will remember it."""
+
+    def __init__(self, command: str, options: dict[str, Any], *, keep: bool = True) -> None:
+        self.keep = keep
+        self.command = command
+        self.options = {key: _plain(value) for key, value in options.items()}
+        self.inputs: list[Record] = []
+        self.earlier: list[Record] = []
+        self.more: Record = {}
+
+    def add_input(self, path: Path | str, sha256: str, chain: list[Record] | None = None) -> None:
+        """Remember an input and, if it is one of our files, the chain that it carries."""
+        self.inputs.append({"path": str(path), "sha256": sha256})
+        self.earlier += [record for record in chain or [] if record not in self.earlier]
+
+    def used(self, path: Path | str, found: tuple[Found, str]) -> Found:
+        """Remember a small input, read as a value and its sha256, and return the value."""
+        value, sha256 = found
+        self.add_input(path, sha256)
+        return value
+
+    def chain(self) -> list[Record]:
+        """Return the chain for an output: what the inputs carry, and this run."""
+        if not self.keep:
+            return []
+        return [*self.earlier, self.record()]
+
+    def record(self) -> Record:
+        """Return the record of this run."""
+        versions = {
+            package: importlib.metadata.version(package)
+            for module, package in LIBRARIES.items()
+            if module in sys.modules
+        }
+        return {
+            "program": "hiertools",
+            "version": program_version(),
+            "command": self.command,
+            "argv": sys.argv[1:],
+            "options": self.options,
+            "inputs": self.inputs,
+            **self.more,
+            "libraries": versions,
+            "time": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(_now())),
+        }
+
+
+def _now() -> float:
+    """Return the time, or SOURCE_DATE_EPOCH for builds that must be the same each time."""
+    return float(os.environ.get("SOURCE_DATE_EPOCH") or time.time())
+
+
+def _plain(value: Any) -> Any:
+    if value is None or isinstance(value, str | bool | int | float):
+        return value
+    if isinstance(value, list | tuple):
+        return [_plain(item) for item in value]
+    return str(value)

@@ -1,0 +1,49 @@
+"""rejects.jsonl: the items that a command could not use, each with its reason."""
+
+from collections.abc import Iterable
+from pathlib import Path
+
+from hiertools.files import atomic, json
+from hiertools.files.inputs import Source
+from hiertools.files.json import Document
+
+KIND = "rejects"
+VERSION = 1
+
+
+def write_rejects(
+    path: Path, rejects: Iterable[Document], *, chain: list[Document], overwrite: bool
+) -> None:
+    """Write `{id, path, reason}` lines below a header."""
+    header = {"kind": KIND, "version": VERSION, "provenance": chain}
+    lines = [json.dumps(line, indent=None) for line in (header, *rejects)]
+    atomic.write_text(path, "".join(lines), overwrite=overwrite)
+
+
+def read_rejects(path: Path) -> tuple[Document, list[Document]]:
+    """Return the header and the lines of a rejects file."""
+    source = Source(path)
+    lines = [
+        json.loads(line, f"{path}: line {number}")
+        for number, line in enumerate(source.text().splitlines(), 1)
+    ]
+    header = json.expect(lines[0], str(path), KIND, VERSION)
+    for number, line in enumerate(lines[1:], 2):
+        fields = json.Fields(line, str(path), f"line {number}")
+        for key in ("id", "path", "reason"):
+            fields.text(key)
+    return header, lines[1:]
+
+
+def check(path: Path, *, full: bool) -> None:
+    """Raise `UserError` if the file is not sound. Reading it checks everything."""
+    read_rejects(path)
+
+
+def describe(path: Path) -> Document:
+    """Return what `hiertools info` shows."""
+    _, lines = read_rejects(path)
+    reasons: dict[str, int] = {}
+    for line in lines:
+        reasons[line["reason"]] = reasons.get(line["reason"], 0) + 1
+    return {"rejects": len(lines), "reasons": reasons}
