@@ -12,7 +12,7 @@ import polars as pl
 from numpy.typing import NDArray
 
 from hiertools import plugins
-from hiertools.boxes import MILLION, Boxes, Corners
+from hiertools.boxes import MILLION, Boxes, Corners, clip_to_image
 from hiertools.errors import UserError
 from hiertools.files import items, json
 from hiertools.files.inputs import Source
@@ -47,11 +47,13 @@ class BoxTable:
 
     def areas(self) -> NDArray[np.int64]:
         """Return each box's area in millionths of millionths of the image's, n."""
-        sides = self.corners[:, 2:].astype(np.int64) - self.corners[:, :2]
-        return np.asarray(sides.clip(0).prod(axis=1))
+        x0, y0, x1, y1 = self.corners.T
+        return np.maximum(x1 - x0, 0).astype(np.int64) * np.maximum(y1 - y0, 0)
 
     def keep(self, rows: NDArray[np.bool_]) -> "BoxTable":
         """Return the boxes of some rows; every image stays, with or without boxes."""
+        if rows.all():
+            return self
         counts = np.concatenate([[0], np.cumsum(rows)])
         return replace(
             self,
@@ -119,15 +121,17 @@ class _Coder:
     def __init__(self) -> None:
         self.categories = pl.Categorical(pl.Categories.random())
         self.known = pl.Series([], dtype=pl.String)
+        self._in_use: pl.Series | None = None
 
     def codes(self, texts: pl.Series) -> NDArray[np.uint32]:
         coded = texts.cast(self.categories)
+        if self._in_use is None:
+            self._in_use = coded  # polars forgets the codes of categories that no series uses
         physical = coded.to_physical()
         count = len(self.known)
-        if len(texts) and (highest := int(physical.max())) >= count:  # type: ignore[arg-type]
+        if (physical >= count).any():
             new = pl.DataFrame({"text": texts, "code": physical})
             new = new.filter(pl.col("code") >= count).unique("code").sort("code")
-            assert int(new["code"][-1]) == highest
             self.known = pl.concat([self.known, new["text"]])
         return physical.to_numpy()
 
@@ -151,9 +155,9 @@ class _Collector:
         if not rows.all():
             image, label, corners = image[rows], label[rows], corners[rows]
             flags = {name: flag[rows] for name, flag in flags.items()}
-        clipped = corners.clip(0, MILLION)
-        self.outside += int((clipped != corners).any(axis=1).sum())
-        self.parts.append((image, label.astype(np.uint32), clipped))
+        clipped, outside = clip_to_image(corners)
+        self.outside += outside
+        self.parts.append((image, label, clipped))
         self.flags.append(flags)
 
     def _image_codes(self, batch: Boxes) -> NDArray[np.uint32]:
@@ -163,14 +167,15 @@ class _Collector:
         starts = (batch.images != batch.images.shift()).fill_null(True).to_numpy()
         run_codes = self.images.codes(batch.images.filter(pl.Series(starts)))
         new = self.images.known[len(self.wanted) :].to_list()
-        self.wanted = np.concatenate([self.wanted, [self._is_wanted(name) for name in new]])
-        self.wanted = self.wanted.astype(bool)
+        self.wanted = np.concatenate([self.wanted, self._are_wanted(new)])
         return run_codes[np.cumsum(starts) - 1]
 
-    def _is_wanted(self, image: str) -> bool:
-        if self.only is not None and image not in self.only:
-            return False
-        return in_shard(image, self.shard)
+    def _are_wanted(self, images: list[str]) -> NDArray[np.bool_]:
+        if self.only is None and self.shard == (0, 1):
+            return np.ones(len(images), bool)
+        only = self.only
+        wanted = ((only is None or i in only) and in_shard(i, self.shard) for i in images)
+        return np.fromiter(wanted, bool, len(images))
 
     def finish(self, source: Document) -> BoxTable:
         empty = (np.zeros(0, np.uint32), np.zeros(0, np.uint32), np.zeros((0, 4), np.int32))

@@ -5,12 +5,13 @@ A box is x0, y0, x1, y1 with the origin at the top left of the image.
 
 from dataclasses import dataclass, field
 
+import numba
 import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
 MILLION = 1_000_000
-EDGE = 2**31 - 1  # farther out than this a coordinate is as good as here
+EDGE = 2**31 - 1
 
 Corners = NDArray[np.int32]
 
@@ -20,8 +21,8 @@ class Boxes:
     """A batch of n boxes as an annotation format reads them.
 
     images, labels: text, n; corners: n x 4, millionths, not yet clipped to the image; flags: of
-    `items.FLAGS`, n booleans each; names: of label ids, where the format has them; listed: images that
-    the annotations name, with or without boxes.
+    `items.FLAGS`, n booleans each; names: of label ids, where the format has them; listed: images
+    that the annotations name, with or without boxes.
     """
 
     images: pl.Series
@@ -33,31 +34,73 @@ class Boxes:
 
 
 def from_fractions(fractions: NDArray[np.float64]) -> Corners:
-    """Return fractions of the side as millionths, rounded half to even at 12 decimals."""
-    with np.errstate(invalid="ignore"):
-        trillionths = np.rint(fractions.clip(-2000, 2000) * 1e12).astype(np.int64)
-    return _half_even(trillionths, np.int64(MILLION))
+    """Return fractions of the side as millionths, rounded half to even at 12 decimals.
+
+    fractions: n x 4 (x0, y0, x1, y1), finite.
+    """
+    sides = np.ones((1, 2), np.int64)
+    return np.asarray(_rounded(fractions, sides, 1e12, MILLION, False))
 
 
 def from_pixels(pixels: NDArray[np.float64], sides: NDArray[np.int64]) -> Corners:
     """Return pixels as millionths of the sides, rounded half to even at 9 decimals of a pixel.
 
-    pixels: n x 4 (x0, y0, x1, y1); sides: n x 2 (width, height).
+    pixels: n x 4 (x0, y0, x1, y1), finite; sides: n x 2 (width, height).
     """
-    limit = 2000.0 * sides.max(initial=1)
-    nanopixels = np.rint(pixels.clip(-limit, limit) * 1e9).astype(np.int64)
-    return _half_even(nanopixels, np.tile(sides, 2) * 1000)
+    return np.asarray(_rounded(pixels, sides, 1e9, 1000, False))
 
 
 def from_xywh(boxes: NDArray[np.float64], sides: NDArray[np.int64]) -> Corners:
     """Return boxes given as x, y, width, height in pixels; x + width is added exactly."""
-    limit = 2000.0 * sides.max(initial=1)
-    nanopixels = np.rint(boxes.clip(-limit, limit) * 1e9).astype(np.int64)
-    nanopixels[:, 2:] += nanopixels[:, :2]
-    return _half_even(nanopixels, np.tile(sides, 2) * 1000)
+    return np.asarray(_rounded(boxes, sides, 1e9, 1000, True))
 
 
-def _half_even(numerator: NDArray[np.int64], divisor: NDArray[np.int64] | np.int64) -> Corners:
-    whole, rest = np.divmod(numerator, divisor)
-    up = (2 * rest > divisor) | ((2 * rest == divisor) & (whole % 2 == 1))
-    return (whole + up).clip(-EDGE, EDGE).astype(np.int32)
+def clip_to_image(corners: Corners) -> tuple[Corners, int]:
+    """Return boxes (n x 4) without what lies outside the image, and how many were clipped."""
+    clipped, outside = _clipped(corners)
+    return clipped, int(outside.sum())
+
+
+@numba.njit(cache=True, parallel=True)  # type: ignore[misc]
+def _clipped(corners):  # type: ignore[no-untyped-def]
+    out = np.empty_like(corners)
+    outside = np.zeros(len(corners), np.bool_)
+    for i in numba.prange(len(corners)):
+        for j in range(4):
+            out[i, j] = min(max(corners[i, j], 0), MILLION)
+            outside[i] |= out[i, j] != corners[i, j]
+    return out, outside
+
+
+@numba.njit(cache=True)  # type: ignore[misc]
+def _whole(value, limit, scale):  # type: ignore[no-untyped-def]
+    """Return value * scale as a whole number, which undoes what binary did to decimals.
+
+    Farther out than `limit`, a coordinate is as good as there.
+    """
+    return np.int64(np.rint(min(max(value, -limit), limit) * scale))
+
+
+@numba.njit(cache=True)  # type: ignore[misc]
+def _half_even(numerator, divisor):  # type: ignore[no-untyped-def]
+    whole = numerator // divisor
+    double = 2 * (numerator - whole * divisor)
+    if double > divisor or (double == divisor and whole % 2 == 1):
+        whole += 1
+    return min(max(whole, np.int64(-EDGE)), np.int64(EDGE))
+
+
+@numba.njit(cache=True, parallel=True)  # type: ignore[misc]
+def _rounded(boxes, sides, scale, divisor, added):  # type: ignore[no-untyped-def]
+    """Return boxes * scale / (divisor * sides) as whole numbers, halves to even."""
+    out = np.empty(boxes.shape, np.int32)
+    several = len(sides) > 1
+    for i in numba.prange(len(boxes)):
+        for j in range(4):
+            side = sides[i, j % 2] if several else sides[0, j % 2]
+            limit = 2000.0 * side
+            value = _whole(boxes[i, j], limit, scale)
+            if added and j >= 2:
+                value += _whole(boxes[i, j - 2], limit, scale)
+            out[i, j] = _half_even(value, divisor * side)
+    return out

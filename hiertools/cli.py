@@ -27,7 +27,6 @@ app = typer.Typer(
     help="Mine, learn, search and judge visual hierarchies.",
     epilog="Each command has a man page: man hiertools-COMMAND. Files: man hiertools-files.",
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
-    no_args_is_help=True,
     rich_markup_mode="rich",
     pretty_exceptions_enable=False,
 )
@@ -110,7 +109,7 @@ def main(arguments: list[str] | None = None) -> int:
         return errors.STOPPED
     except errors.UserError as error:
         return _fail(arguments, str(error), error.exit_code)
-    except exceptions.UsageError as error:
+    except exceptions.TyperException as error:
         hint = f"hiertools {name} --help" if (name := _verb(arguments)) else "hiertools --help"
         message = error.format_message().rstrip(".")
         return _fail(arguments, f"{message}; see '{hint}'", errors.USAGE)
@@ -129,7 +128,9 @@ def main(arguments: list[str] | None = None) -> int:
 
 def _run(arguments: list[str]) -> int:
     command = typer.main.get_command(app)
-    code = command.main(arguments, prog_name="hiertools", standalone_mode=False)
+    code = command.main(arguments or ["--help"], prog_name="hiertools", standalone_mode=False)
+    if not arguments:
+        return errors.USAGE
     return code if isinstance(code, int) else errors.DONE
 
 

@@ -22,7 +22,7 @@ def check(
     """
     from hiertools.files import kinds
     from hiertools.files.atomic import write_stdout
-    from hiertools.files.json import dumps
+    from hiertools.files.json import line as json_line
 
     bad = 0
     for path in files:
@@ -34,6 +34,6 @@ def check(
         bad += bool(problem)
         found = {"file": str(path), "kind": kind or None, "ok": not problem, "problem": problem}
         line = f"{path}: {problem or f'ok ({kind})'}\n"
-        write_stdout(dumps(found, indent=None) if json else line)
+        write_stdout(json_line(found) if json else line)
     if bad:
         raise UserError(f"{bad} of {len(files)} files are not sound")

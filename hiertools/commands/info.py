@@ -19,8 +19,8 @@ def info(
     """
     from hiertools import about
     from hiertools.files.atomic import write_stdout
-    from hiertools.files.json import dumps
+    from hiertools.files.json import line as json_line
 
     for path in files:
         found = about.describe(path)
-        write_stdout(dumps(found, indent=None) if json else about.as_text(found, path))
+        write_stdout(json_line(found) if json else about.as_text(found, path))

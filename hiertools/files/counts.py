@@ -66,7 +66,7 @@ def merge(parts: list[tuple[str, Counts]], names: dict[str, str]) -> Counts:
 def _check_shards(parts: list[tuple[str, Counts]]) -> None:
     sets: dict[str, dict[tuple[int, int], str]] = {}
     for name, part in parts:
-        key = json.dumps(part.source, indent=None)
+        key = json.line(part.source)
         known = sets.setdefault(key, {})
         for shard in part.shards:
             if shard in known:

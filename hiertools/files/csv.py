@@ -2,14 +2,16 @@
 
 import csv
 from collections.abc import Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
+import numpy as np
 import polars as pl
 
 from hiertools.errors import UserError
 from hiertools.files.inputs import Source, decode
 
-CHUNK_BYTES = 1 << 26
+CHUNK_BYTES = 1 << 24
 
 Types = Mapping[str, type[pl.DataType]]
 
@@ -51,11 +53,11 @@ def read(source: Source, needed: Types, optional: Types) -> Iterator[Batch]:
                 f"{source.name}:1: {problem} '{name}'; the columns are {', '.join(header)}"
             )
     line = 2
-    for chunk in _chunks(source):
-        _check_lengths(chunk, len(header), source.name, line)
+    for chunk in _ahead(_chunks(source)):
         frame = _parse(chunk, header, types, source.name, line)
+        _check_lengths(chunk, len(frame), len(header), source.name, line)
         yield Batch(frame, source.name, line, header, chunk)
-        line += chunk.count(b"\n")
+        line += len(frame)
 
 
 def _first_line(source: Source) -> bytes:
@@ -69,25 +71,34 @@ def _chunks(source: Source) -> Iterator[bytes]:
     """Yield the rest of the stream in pieces that end with a line."""
     carried = b""
     while block := source.read(CHUNK_BYTES):
-        whole, newline, rest = block.rpartition(b"\n")
-        if not newline:
-            carried += block
-            continue
-        yield _ended(carried + whole)
-        carried = rest
+        cut = block.rfind(b"\n") + 1
+        if cut:
+            yield _ended(carried + block[:cut])
+            carried = b""
+        carried += block[cut:]
     if carried.strip():
         yield _ended(carried)
 
 
 def _ended(chunk: bytes) -> bytes:
     """End a chunk with one line break: blank lines at the end of a file are no rows."""
-    return chunk.rstrip(b"\r\n") + b"\n"
+    blank = chunk.endswith((b"\n\n", b"\n\r\n")) or not chunk.endswith(b"\n")
+    return chunk.rstrip(b"\r\n") + b"\n" if blank else chunk
 
 
-def _check_lengths(chunk: bytes, columns: int, name: str, first_line: int) -> None:
+def _ahead(chunks: Iterator[bytes]) -> Iterator[bytes]:
+    """Read and digest the next chunk while the one before is worked on."""
+    with ThreadPoolExecutor(1) as pool:
+        waiting = pool.submit(next, chunks, None)
+        while (chunk := waiting.result()) is not None:
+            waiting = pool.submit(next, chunks, None)
+            yield chunk
+
+
+def _check_lengths(chunk: bytes, rows: int, columns: int, name: str, first_line: int) -> None:
     """Refuse lines with more or fewer fields than the header, such as one that was cut off."""
-    lines = chunk.count(b"\n")
-    if b'"' not in chunk and chunk.count(b",") == lines * (columns - 1):
+    commas = int(np.count_nonzero(np.frombuffer(chunk, np.uint8) == ord(",")))
+    if b'"' not in chunk and commas == rows * (columns - 1):
         return
     for number, line in enumerate(chunk[:-1].split(b"\n")):
         fields = next(csv.reader([line.decode("utf-8", "replace")]), [])
@@ -113,6 +124,7 @@ def _parse(chunk: bytes, header: list[str], types: Types, name: str, line: int) 
         )
     except pl.exceptions.PolarsError as error:
         decode(chunk, name, line)  # names the line where it is not UTF-8
+        _check_lengths(chunk, 0, len(header), name, line)
         reason = str(error).partition("\n")[0]
         raise UserError(f"{name}: lines from {line} on are not CSV: {reason}") from None
     return frame.rename({str(i): header[i] for i in positions})

@@ -1,7 +1,7 @@
 """hierarchy.json: nodes and edges of a DAG, for boxes, classes and places alike."""
 
 import graphlib
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -108,7 +108,7 @@ def write_hierarchy(
 
 
 def _without_none(item: Node | Edge) -> Document:
-    return {key: value for key, value in asdict(item).items() if value is not None}
+    return {key: value for key, value in vars(item).items() if value is not None}
 
 
 def read_hierarchy(source: Source | Path) -> Hierarchy:

@@ -49,9 +49,21 @@ def _line_of(text: str, constant: str) -> int:
     return 1
 
 
-def dumps(document: Any, *, indent: int | None = 1) -> str:
-    """Return a document as JSON text with a final line break. Refuses NaN."""
-    return json.dumps(document, indent=indent, ensure_ascii=False, allow_nan=False) + "\n"
+def line(document: Any) -> str:
+    """Return a document as one line of JSON. Refuses NaN."""
+    return json.dumps(document, ensure_ascii=False, allow_nan=False) + "\n"
+
+
+def dumps(document: Document) -> str:
+    """Return a document as JSON text with a line for each key and each object of a list."""
+    body = ",\n".join(f" {line(key)[:-1]}: {_value(value)}" for key, value in document.items())
+    return "{\n" + body + "\n}\n"
+
+
+def _value(value: Any) -> str:
+    if isinstance(value, list) and value and isinstance(value[0], dict):
+        return "[\n" + ",\n".join("  " + line(item)[:-1] for item in value) + "\n ]"
+    return line(value)[:-1]
 
 
 def write(path: Path, document: Document, *, overwrite: bool) -> None:

@@ -16,7 +16,7 @@ def write_rejects(
 ) -> None:
     """Write `{id, path, reason}` lines below a header."""
     header = {"kind": KIND, "version": VERSION, "provenance": chain}
-    lines = [json.dumps(line, indent=None) for line in (header, *rejects)]
+    lines = [json.line(line) for line in (header, *rejects)]
     atomic.write_text(path, "".join(lines), overwrite=overwrite)
 
 
