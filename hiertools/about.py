@@ -14,7 +14,13 @@ def describe(path: Path) -> Document:
     """Return a file's kind, version, contents and provenance."""
     kind, version, chain = kinds.header(path)
     contents = kinds.KINDS[kind].describe(path)
-    return {"file": str(path), "kind": kind, "version": version, **contents, "provenance": chain}
+    return {
+        "file": str(path),
+        "kind": kind,
+        "version": version,
+        **contents,
+        "provenance": chain,
+    }
 
 
 def as_text(about: Document, path: Path) -> str:
@@ -50,7 +56,9 @@ def _history(chain: list[Document]) -> list[str]:
     lines = ["  made by"] if chain else []
     for record in chain:
         words = [str(word) for word in record.get("argv", [])]
-        lines.append(f"    {record.get('time', '?')} {record.get('program', '?')} {' '.join(words)}")
+        lines.append(
+            f"    {record.get('time', '?')} {record.get('program', '?')} {' '.join(words)}"
+        )
     return lines
 
 

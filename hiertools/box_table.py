@@ -48,7 +48,7 @@ class BoxTable:
     def areas(self) -> NDArray[np.int64]:
         """Return each box's area in millionths of millionths of the image's, n."""
         x0, y0, x1, y1 = self.corners.T
-        return np.maximum(x1 - x0, 0).astype(np.int64) * np.maximum(y1 - y0, 0)
+        return np.asarray(np.maximum(x1 - x0, 0).astype(np.int64) * np.maximum(y1 - y0, 0))
 
     def keep(self, rows: NDArray[np.bool_]) -> "BoxTable":
         """Return the boxes of some rows; every image stays, with or without boxes."""
@@ -67,7 +67,12 @@ class BoxTable:
 
 
 def read_table(
-    sources: list[Source], spec: str, *, only: set[str] | None, shard: tuple[int, int], tick: Tick
+    sources: list[Source],
+    spec: str,
+    *,
+    only: set[str] | None,
+    shard: tuple[int, int],
+    tick: Tick,
 ) -> BoxTable:
     """Read annotations into one table, grouped by image; an image's rows need not be adjacent.
 
@@ -168,7 +173,7 @@ class _Collector:
         run_codes = self.images.codes(batch.images.filter(pl.Series(starts)))
         new = self.images.known[len(self.wanted) :].to_list()
         self.wanted = np.concatenate([self.wanted, self._are_wanted(new)])
-        return run_codes[np.cumsum(starts) - 1]
+        return np.asarray(run_codes[np.cumsum(starts) - 1])
 
     def _are_wanted(self, images: list[str]) -> NDArray[np.bool_]:
         if self.only is None and self.shard == (0, 1):
@@ -178,7 +183,11 @@ class _Collector:
         return np.fromiter(wanted, bool, len(images))
 
     def finish(self, source: Document) -> BoxTable:
-        empty = (np.zeros(0, np.uint32), np.zeros(0, np.uint32), np.zeros((0, 4), np.int32))
+        empty = (
+            np.zeros(0, np.uint32),
+            np.zeros(0, np.uint32),
+            np.zeros((0, 4), np.int32),
+        )
         image, label, corners = (
             np.concatenate(column) for column in zip(*(self.parts or [empty]), strict=True)
         )

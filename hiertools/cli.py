@@ -2,25 +2,23 @@
 
 import inspect
 import os
-import signal
 import sys
 import traceback
 from collections.abc import Callable
 from functools import wraps
-from types import FrameType
-from typing import Annotated, Any, NoReturn
+from typing import Annotated, Any
 
 import typer
 from typer import exceptions
 
-from hiertools import errors, terminal
+from hiertools import errors, signals, terminal
 from hiertools.commands.check import check
-
+from hiertools.commands.embed import embed
 from hiertools.commands.info import info
 from hiertools.commands.mine_hierarchy import mine_hierarchy
+from hiertools.commands.sample import sample
 
-
-COMMANDS = (mine_hierarchy, check, info)
+COMMANDS = (sample, mine_hierarchy, embed, check, info)
 
 app = typer.Typer(
     name="hiertools",
@@ -50,13 +48,19 @@ def _set_debug(wanted: bool) -> None:
 Version = Annotated[
     bool,
     typer.Option(
-        "--version", callback=_show_version, is_eager=True, help="Print the version and exit."
+        "--version",
+        callback=_show_version,
+        is_eager=True,
+        help="Print the version and exit.",
     ),
 ]
 Debug = Annotated[
     bool,
     typer.Option(
-        "--debug", callback=_set_debug, is_eager=True, help="Show the traceback of an error."
+        "--debug",
+        callback=_set_debug,
+        is_eager=True,
+        help="Show the traceback of an error.",
     ),
 ]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Say nothing but errors.")]
@@ -97,7 +101,7 @@ for _command in COMMANDS:
 def main(arguments: list[str] | None = None) -> int:
     """Run the program and return its exit code."""
     arguments = sys.argv[1:] if arguments is None else arguments
-    _handle_signals()
+    signals.end_in_order()
     try:
         code = _run(arguments)
         if sys.stdout is not None:
@@ -153,7 +157,11 @@ def _fail(arguments: list[str], message: str, code: int) -> int:
 def _fault(arguments: list[str], error: Exception) -> int:
     """Show a fault of ours as one line; `--debug` shows where it is."""
     what = f"{type(error).__name__}: {error}"
-    return _fail(arguments, f"internal fault: {what}; run with --debug and report it", errors.FAULT)
+    return _fail(
+        arguments,
+        f"internal fault: {what}; run with --debug and report it",
+        errors.FAULT,
+    )
 
 
 def _without_reader() -> int:
@@ -169,19 +177,3 @@ def _silence_stdout() -> None:
             sys.stdout.flush()
         except (OSError, ValueError):
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-
-
-def _handle_signals() -> None:
-    """Let a first signal end the command in order, so that it leaves no half-written file."""
-
-    def stop(number: int, frame: FrameType | None) -> NoReturn:
-        for name in signals:
-            signal.signal(name, stop_at_once)
-        raise errors.InterruptedBySignal
-
-    def stop_at_once(number: int, frame: FrameType | None) -> NoReturn:
-        os._exit(errors.STOPPED)
-
-    signals = (signal.SIGINT, signal.SIGTERM, signal.SIGUSR1)
-    for name in signals:
-        signal.signal(name, stop)

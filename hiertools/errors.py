@@ -54,5 +54,5 @@ class StoppedError(UserError):
     exit_code = RESUMABLE
 
 
-class InterruptedBySignal(BaseException):  # noqa: N818 - like KeyboardInterrupt
+class InterruptedBySignal(BaseException):
     """A signal stopped a command that cannot be continued."""

@@ -166,9 +166,7 @@ def _fill_pairs(corners, areas, label, first, numerator, denominator, ends):  # 
     return parents, children, firsts
 
 
-def training_pairs(
-    table: BoxTable, *, overlap: Decimal, min_area: Decimal, tick: Tick
-) -> Pairs:
+def training_pairs(table: BoxTable, *, overlap: Decimal, min_area: Decimal, tick: Tick) -> Pairs:
     """Return the pairs within images that training uses.
 
     The full image holds every box; a box holds the boxes that are its children. Left out are
@@ -363,6 +361,9 @@ def _why_empty(hierarchy: Hierarchy) -> list[str]:
         f" {thresholds['prop']}"
         for what, edge in (
             ("most frequent", max(crossing, key=lambda e: e.frequency or 0)),
-            ("most consistent", max(crossing, key=lambda e: (e.proportion or 0, e.frequency))),
+            (
+                "most consistent",
+                max(crossing, key=lambda e: (e.proportion or 0, e.frequency)),
+            ),
         )
     ]

@@ -3,7 +3,7 @@
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
 Tick = Callable[[int], None]
 
@@ -35,10 +35,9 @@ def fail(text: str) -> None:
 
 
 def _write(text: str) -> None:
-    try:
+    # when nobody reads standard error any more, the exit code still tells
+    with suppress(OSError, ValueError, AttributeError):
         print(text, file=sys.stderr, flush=True)
-    except (OSError, ValueError, AttributeError):
-        pass  # nobody reads standard error any more: the exit code still tells
 
 
 @contextmanager

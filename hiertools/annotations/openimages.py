@@ -14,7 +14,11 @@ from hiertools.files import csv
 from hiertools.files.inputs import Source
 
 CORNERS = ("XMin", "YMin", "XMax", "YMax")
-NEEDED = {"ImageID": pl.String, "LabelName": pl.String, **dict.fromkeys(CORNERS, pl.Float64)}
+NEEDED = {
+    "ImageID": pl.String,
+    "LabelName": pl.String,
+    **dict.fromkeys(CORNERS, pl.Float64),
+}
 FLAGS = {
     "occluded": "IsOccluded",
     "truncated": "IsTruncated",

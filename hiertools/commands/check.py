@@ -12,7 +12,8 @@ from hiertools.errors import UserError
 def check(
     files: Annotated[list[Path], typer.Argument(metavar="FILE…", help="Files of hiertools.")],
     full: Annotated[
-        bool, typer.Option("--full", help="Read all data too and compare its checksums.")
+        bool,
+        typer.Option("--full", help="Read all data too and compare its checksums."),
     ] = False,
     json: Json = False,
 ) -> None:
@@ -32,7 +33,12 @@ def check(
         except UserError as error:
             kind, problem = "", str(error).removeprefix(f"{path}: ")
         bad += bool(problem)
-        found = {"file": str(path), "kind": kind or None, "ok": not problem, "problem": problem}
+        found = {
+            "file": str(path),
+            "kind": kind or None,
+            "ok": not problem,
+            "problem": problem,
+        }
         line = f"{path}: {problem or f'ok ({kind})'}\n"
         write_stdout(json_line(found) if json else line)
     if bad:

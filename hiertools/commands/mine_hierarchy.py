@@ -36,10 +36,14 @@ def mine_hierarchy(
     ],
     format: Annotated[
         str,
-        typer.Option(metavar="auto|FORMAT", help=f"One of {plugins.listing(plugins.ANNOTATIONS)}."),
+        typer.Option(
+            metavar="auto|FORMAT",
+            help=f"One of {plugins.listing(plugins.ANNOTATIONS)}.",
+        ),
     ] = "auto",
     labels: Annotated[
-        Path | None, typer.Option(metavar="CSV", help="Names of label ids (class-descriptions).")
+        Path | None,
+        typer.Option(metavar="CSV", help="Names of label ids (class-descriptions)."),
     ] = None,
     freq: Annotated[int, typer.Option(min=1, help="Keep pairs that occur at least so often.")] = 50,
     prop: Annotated[
@@ -67,14 +71,17 @@ def mine_hierarchy(
         ),
     ] = Decimal("0"),
     no_group_of: Annotated[
-        bool, typer.Option("--no-group-of", help="Leave out boxes that stand for a group.")
+        bool,
+        typer.Option("--no-group-of", help="Leave out boxes that stand for a group."),
     ] = False,
     include_image: Annotated[
-        bool, typer.Option("--include-image", help="Make the full image a parent (id: image).")
+        bool,
+        typer.Option("--include-image", help="Make the full image a parent (id: image)."),
     ] = False,
     images: Images = None,
     pairs: Annotated[
-        Path | None, typer.Option(metavar="H5", help="Write training pairs to this file.")
+        Path | None,
+        typer.Option(metavar="H5", help="Write training pairs to this file."),
     ] = None,
     pairs_min_area: Annotated[
         Decimal,
@@ -85,7 +92,8 @@ def mine_hierarchy(
         ),
     ] = Decimal("0.01"),
     output: Annotated[
-        Path, typer.Option("--output", "-o", metavar="JSON|-", help="Where the hierarchy goes.")
+        Path,
+        typer.Option("--output", "-o", metavar="JSON|-", help="Where the hierarchy goes."),
     ] = Path("-"),
     shard: Shard = "",
     overwrite: Overwrite = False,
@@ -180,7 +188,12 @@ def _count(table: "BoxTable", rules: "Rules", part: tuple[int, int]) -> tuple[st
 
 
 def _write_pairs(
-    run: "Run", path: Path, table: "BoxTable", overlap: Decimal, least: Decimal, overwrite: bool
+    run: "Run",
+    path: Path,
+    table: "BoxTable",
+    overlap: Decimal,
+    least: Decimal,
+    overwrite: bool,
 ) -> None:
     from hiertools import mining
     from hiertools.files.pairs import write_pairs

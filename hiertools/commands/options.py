@@ -13,7 +13,10 @@ Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace an output 
 Resume = Annotated[bool, typer.Option("--resume", help="Continue an earlier run that stopped.")]
 NoProvenance = Annotated[
     bool,
-    typer.Option("--no-provenance", help="Leave out what the file came from: same input, same bytes."),
+    typer.Option(
+        "--no-provenance",
+        help="Leave out what the file came from: same input, same bytes.",
+    ),
 ]
 Seed = Annotated[int, typer.Option(min=0, help="Seed of everything random.")]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
@@ -60,7 +63,10 @@ def parse_shard(text: str) -> tuple[int, int]:
 
 
 def _shard_of_the_environment() -> str:
-    task, tasks = os.environ.get("SLURM_ARRAY_TASK_ID"), os.environ.get("SLURM_ARRAY_TASK_COUNT")
+    task, tasks = (
+        os.environ.get("SLURM_ARRAY_TASK_ID"),
+        os.environ.get("SLURM_ARRAY_TASK_COUNT"),
+    )
     if task and tasks:
         start = int(os.environ.get("SLURM_ARRAY_TASK_MIN", "0"))
         step = int(os.environ.get("SLURM_ARRAY_TASK_STEP", "1"))

@@ -10,6 +10,7 @@ from pathlib import Path
 from hiertools.errors import NoSpaceError, OutputExistsError, UserError
 
 STDOUT = Path("-")
+UNWRITABLE = {errno.EROFS, errno.EACCES, errno.EPERM, errno.ENOENT, errno.ENAMETOOLONG}
 FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 
 
@@ -59,7 +60,11 @@ def explained(path: Path) -> Iterator[None]:
     except (OSError, RuntimeError) as error:
         if _is_full(error):
             raise NoSpaceError(f"{path}: no space left; nothing was changed") from error
-        if isinstance(error, OSError) and error.errno in {errno.EROFS, errno.EACCES, errno.EPERM}:
+        if isinstance(error, OSError) and error.errno in {
+            errno.EROFS,
+            errno.EACCES,
+            errno.EPERM,
+        }:
             raise UserError(f"{path}: cannot be written: {error.strerror}") from error
         raise
 
@@ -76,7 +81,10 @@ def write_text(path: Path, text: str, *, overwrite: bool) -> None:
     if path == STDOUT:
         write_stdout(text)
         return
-    with replacing(path, overwrite=overwrite) as temporary, open(temporary, "wb") as file:
+    with (
+        replacing(path, overwrite=overwrite) as temporary,
+        open(temporary, "wb") as file,
+    ):
         file.write(text.encode())
 
 

@@ -50,8 +50,8 @@ def merge(parts: list[tuple[str, Counts]], names: dict[str, str]) -> Counts:
     formats: list[str] = []
     files: list[str] = []
     for _, part in parts:
-        for field in ("boxes", "frequency", "holders", "statistics", "names"):
-            getattr(merged, field).update(getattr(part, field))
+        for name in ("boxes", "frequency", "holders", "statistics", "names"):
+            getattr(merged, name).update(getattr(part, name))
         formats += part.source["format"].split("+")
         files += part.source["files"]
         merged.shards.extend(part.shards)
@@ -83,9 +83,7 @@ def _check_shards(parts: list[tuple[str, Counts]]) -> None:
                 raise UserError(f"{name}: of {total} shards, {', '.join(missing)} are not here")
 
 
-def write_counts(
-    path: Path, counts: Counts, *, chain: list[Document], overwrite: bool
-) -> None:
+def write_counts(path: Path, counts: Counts, *, chain: list[Document], overwrite: bool) -> None:
     """Write counts to a file, or to standard output for `-`."""
     document = {
         "kind": KIND,
@@ -96,7 +94,11 @@ def write_counts(
         "shards": [list(shard) for shard in counts.shards],
         "statistics": dict(sorted(counts.statistics.items())),
         "labels": [
-            {"id": label, "name": counts.names.get(label, label), "count": counts.boxes[label]}
+            {
+                "id": label,
+                "name": counts.names.get(label, label),
+                "count": counts.boxes[label],
+            }
             for label in sorted(counts.boxes)
         ],
         "pairs": [
@@ -126,7 +128,9 @@ def read_counts(source: Source | Path) -> Counts:
         frequency=Counter(
             {key: pair.count("frequency") for key, pair in zip(keys, pairs, strict=True)}
         ),
-        holders=Counter({key: pair.count("holders") for key, pair in zip(keys, pairs, strict=True)}),
+        holders=Counter(
+            {key: pair.count("holders") for key, pair in zip(keys, pairs, strict=True)}
+        ),
         names={label.text("id"): label.text("name") for label in labels},
         statistics=Counter(_counted(fields, "statistics")),
         source=about,

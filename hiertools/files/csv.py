@@ -45,7 +45,10 @@ def read(source: Source, needed: Types, optional: Types) -> Iterator[Batch]:
     header_bytes = _first_line(source)
     header = next(csv.reader([decode(header_bytes, source.name)]), [])
     header = [column.strip() for column in header]
-    types = {**needed, **{name: kind for name, kind in optional.items() if name in header}}
+    types = {
+        **needed,
+        **{name: kind for name, kind in optional.items() if name in header},
+    }
     for name in types:
         if header.count(name) != 1:
             problem = "no column" if name not in header else "more than one column"

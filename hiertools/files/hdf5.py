@@ -99,14 +99,16 @@ def create(
     overwrite: bool,
 ) -> Iterator[Writer]:
     """Write one of our files; it takes its name when the block succeeds."""
-    with atomic.replacing(path, overwrite=overwrite) as temporary:
-        with h5py.File(temporary, "w", libver=FORMAT) as file:
-            file.attrs["kind"] = np.bytes_(kind)
-            file.attrs["version"] = version
-            writer = Writer(file)
-            writer.column("meta", _as_bytes(meta))
-            writer.column("provenance", _as_bytes(chain))
-            yield writer
+    with (
+        atomic.replacing(path, overwrite=overwrite) as temporary,
+        h5py.File(temporary, "w", libver=FORMAT) as file,
+    ):
+        file.attrs["kind"] = np.bytes_(kind)
+        file.attrs["version"] = version
+        writer = Writer(file)
+        writer.column("meta", _as_bytes(meta))
+        writer.column("provenance", _as_bytes(chain))
+        yield writer
 
 
 def _as_bytes(document: Any) -> Array:

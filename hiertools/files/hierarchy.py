@@ -118,14 +118,19 @@ def read_hierarchy(source: Source | Path) -> Hierarchy:
     fields = Fields(document, source.name)
     nodes = [_node(node) for node in fields.objects("nodes")]
     edges = [Edge(**_edge(edge)) for edge in fields.objects("edges")]
-    dropped = [
-        Dropped(**_edge(edge), reason=_reason(edge)) for edge in fields.objects("dropped")
-    ]
+    dropped = [Dropped(**_edge(edge), reason=_reason(edge)) for edge in fields.objects("dropped")]
     leaves = fields.list("leaves")
-    about = [fields.object(key) for key in ("source", "parameters", "statistics")]
-    chain, distance = fields.list("provenance"), fields.text("distance")
+    about = {key: fields.object(key) for key in ("source", "parameters", "statistics")}
     try:
-        return Hierarchy(nodes, edges, leaves, dropped, *about, distance, chain)
+        return Hierarchy(
+            nodes,
+            edges,
+            leaves,
+            dropped,
+            **about,
+            distance=fields.text("distance"),
+            chain=fields.list("provenance"),
+        )
     except (UserError, TypeError) as error:
         raise UserError(f"{source.name}: {error}") from None
 

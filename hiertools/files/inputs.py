@@ -27,6 +27,11 @@ class _Digested(io.RawIOBase):
     def readable(self) -> bool:
         return True
 
+    def close(self) -> None:
+        if not self.closed and self.raw is not getattr(sys.stdin, "buffer", None):
+            self.raw.close()
+        super().close()
+
     def readinto(self, buffer: object) -> int:
         view = memoryview(cast(bytearray, buffer))
         block = self.raw.read(len(view))
@@ -69,6 +74,10 @@ class Source:
             return stream
         return io.BufferedReader(cast(io.RawIOBase, gzip.GzipFile(fileobj=stream)), BLOCK_BYTES)
 
+    def __del__(self) -> None:
+        if hasattr(self, "_stream"):
+            self._stream.close()
+
     @contextmanager
     def explained(self) -> Iterator[None]:
         """Turn the errors of a damaged gzip file into one line."""
@@ -108,7 +117,7 @@ def decode(data: bytes, name: str, first_line: int = 1) -> str:
         raise UserError(f"{name}:{line}: is not UTF-8 text") from None
 
 
-def open_input(path: Path) -> BinaryIO:
+def open_input(path: Path) -> io.BufferedReader:
     """Open a file for reading, or say in one line why it cannot be."""
     try:
         return open(path, "rb")

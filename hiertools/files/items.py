@@ -171,7 +171,14 @@ def write(writer: Writer, items: Items) -> None:
             writer.column(f"items/labels/{name}", getattr(items.labels, name))
 
 
-TYPES = {"id": "S", "image": "S", "kind": "u", "box": "f", "latitude": "f", "longitude": "f"}
+TYPES = {
+    "id": "S",
+    "image": "S",
+    "kind": "u",
+    "box": "f",
+    "latitude": "f",
+    "longitude": "f",
+}
 
 
 def read(reader: Reader) -> Items:

@@ -96,7 +96,7 @@ def expect(document: Any, name: str, kind: str, version: int) -> Document:
             f"{name}: {kind} version {document.get('version')}; this release reads version"
             f" {version} only; use the release of hiertools that wrote it"
         )
-    return document
+    return dict(document)
 
 
 class Fields:
@@ -134,7 +134,11 @@ class Fields:
     def number(self, key: str) -> float:
         """Return a finite number."""
         value = self._get(key)
-        if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
+        if (
+            isinstance(value, bool)
+            or not isinstance(value, int | float)
+            or not math.isfinite(value)
+        ):
             raise self._bad(key, "a finite number")
         return float(value)
 

@@ -5,7 +5,16 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from hiertools.errors import UserError
-from hiertools.files import counts, embeddings, hdf5, hierarchy, inputs, json, pairs, rejects
+from hiertools.files import (
+    counts,
+    embeddings,
+    hdf5,
+    hierarchy,
+    inputs,
+    json,
+    pairs,
+    rejects,
+)
 from hiertools.files.json import Document
 
 
@@ -27,7 +36,11 @@ def header(path: Path) -> tuple[str, int, list[Document]]:
         raise UserError(f"{path}: is a folder; name a file")
     if hdf5.is_hdf5(path):
         with hdf5.reading(path) as reader:
-            found = {"kind": reader.kind, "version": reader.version, "provenance": reader.chain}
+            found = {
+                "kind": reader.kind,
+                "version": reader.version,
+                "provenance": reader.chain,
+            }
     else:
         found = _json_header(path)
     fields = json.Fields(found, str(path))

@@ -6,7 +6,16 @@ from pathlib import Path
 from hiertools.errors import UserError
 from hiertools.files.inputs import Source
 
-HEADERS = {"label", "labelname", "label_name", "id", "mid", "class", "classid", "labelid"}
+HEADERS = {
+    "label",
+    "labelname",
+    "label_name",
+    "id",
+    "mid",
+    "class",
+    "classid",
+    "labelid",
+}
 
 
 def read_label_names(path: Path) -> tuple[dict[str, str], str]:

@@ -53,9 +53,9 @@ def write_pairs(path: Path, pairs: Pairs, *, chain: list[Document], overwrite: b
 def read_pairs(path: Path) -> Pairs:
     """Read a pairs file."""
     with hdf5.reading_kind(path, KIND, VERSION) as reader:
-        columns = [reader.column(name, "i", 1) for name in ("parent", "child")]
+        parent, child = reader.column("parent", "i", 1), reader.column("child", "i", 1)
         try:
-            return Pairs(*columns, items.read(reader), reader.meta, reader.chain)
+            return Pairs(parent, child, items.read(reader), reader.meta, reader.chain)
         except UserError as error:
             text = str(error)
             raise UserError(text if text.startswith(f"{path}:") else f"{path}: {text}") from None

@@ -41,8 +41,17 @@ def _sky(image: Image.Image, pen: Pen, horizon: float, rng: Random) -> None:
 
 
 def _cloud(pen: Pen, u: float, v: float, width: float) -> None:
-    for du, dv, w, h in ((0, 0.12, 0.6, 0.2), (0.25, 0, 0.5, 0.32), (0.45, 0.1, 0.55, 0.22)):
-        box = (u + du * width, v + dv * width, u + (du + w) * width, v + (dv + h) * width)
+    for du, dv, w, h in (
+        (0, 0.12, 0.6, 0.2),
+        (0.25, 0, 0.5, 0.32),
+        (0.45, 0.1, 0.55, 0.22),
+    ):
+        box = (
+            u + du * width,
+            v + dv * width,
+            u + (du + w) * width,
+            v + (dv + h) * width,
+        )
         pen.oval(*box, (*WHITE, 120))
 
 
@@ -95,7 +104,12 @@ def park(image: Image.Image, pen: Pen, horizon: float, rng: Random) -> None:
     _hills(pen, horizon, rng, darker(grass, 0.1))
     _gradient(image, pen, horizon, 1, lighter(grass, 0.25), darker(grass, 0.08))
     start, end = rng.uniform(0.1, 0.9, 2).tolist()
-    path = [(start - 0.02, horizon), (start + 0.02, horizon), (end + 0.22, 1), (end - 0.22, 1)]
+    path = [
+        (start - 0.02, horizon),
+        (start + 0.02, horizon),
+        (end + 0.22, 1),
+        (end - 0.22, 1),
+    ]
     pen.shape(path, (214, 196, 156))
     for u in np.arange(-0.05, 1.05, 0.06).tolist():
         lift = 0.03 + 0.02 * rng.random()

@@ -29,7 +29,7 @@ def draw(scene: Scene, size: int) -> Image.Image:
     for thing in scene.things:
         if thing.name not in HANGING:
             _shadow(canvas, thing, side)
-        _thing(canvas, thing, side)
+        draw_thing(canvas, thing, side)
     _paper(canvas, pen.box, side, choose(PAPERS, scene.look[0]))
     return _developed(image.reduce(OVERSAMPLING), scene, rng)
 
@@ -47,17 +47,22 @@ def _shadow(canvas: ImageDraw.ImageDraw, thing: Thing, side: int) -> None:
         pen.oval(-grow, 1 - depth / 2 - grow / 4, 1 + grow, 1 + depth / 3, (*INK, alpha))
 
 
-def _thing(canvas: ImageDraw.ImageDraw, thing: Thing, side: int) -> None:
-    """Draw a thing, then its parts on it."""
+def draw_thing(canvas: ImageDraw.ImageDraw, thing: Thing, side: int) -> None:
+    """Draw a thing, then its parts on it, on a canvas of `side` pixels a side."""
     FIGURES[thing.name](Pen(canvas, _scaled(thing.box, side), thing.mirrored), thing.look)
     for part in thing.parts:
-        _thing(canvas, part, side)
+        draw_thing(canvas, part, side)
 
 
 def _paper(canvas: ImageDraw.ImageDraw, box: Box, side: int, colour: tuple[int, ...]) -> None:
     """Cover what reaches over the edge of the picture with the paper around it."""
     x0, y0, x1, y1 = map(round, box)
-    strips = ((0, 0, side, y0), (0, y1, side, side), (0, 0, x0, side), (x1, 0, side, side))
+    strips = (
+        (0, 0, side, y0),
+        (0, y1, side, side),
+        (0, 0, x0, side),
+        (x1, 0, side, side),
+    )
     for left, top, right, bottom in strips:
         if right > left and bottom > top:
             canvas.rectangle((left, top, right - 1, bottom - 1), colour)

@@ -73,4 +73,15 @@ ROOM = Kind(
 HANGING = ("Window", "Poster", "Door")  # objects of a wall
 KINDS = {"Street": STREET, "Park": PARK, "Room": ROOM}
 # kinds take turns in this order, so that any run of scenes is mixed; streets have most classes
-ORDER = ("Street", "Park", "Room", "Street", "Park", "Room", "Street", "Park", "Room", "Street")
+ORDER = (
+    "Street",
+    "Park",
+    "Room",
+    "Street",
+    "Park",
+    "Room",
+    "Street",
+    "Park",
+    "Room",
+    "Street",
+)

@@ -41,7 +41,10 @@ def car(pen: Pen, look: Look) -> None:
     """Draw a saloon that drives to the right."""
     paint = lively(look)
     low = darker(paint, 0.25)
-    pen.shape([(0.17, 0.5), (0.27, 0.03), (0.33, 0), (0.68, 0), (0.74, 0.04), (0.86, 0.5)], paint)
+    pen.shape(
+        [(0.17, 0.5), (0.27, 0.03), (0.33, 0), (0.68, 0), (0.74, 0.04), (0.86, 0.5)],
+        paint,
+    )
     pen.block(0, 0.44, 1, 0.84, paint, round=0.42)
     pen.block(0.02, 0.66, 0.98, 0.84, low, round=0.5)
     pen.block(0.04, 0.47, 0.94, 0.51, lighter(paint, 0.45))
@@ -62,7 +65,7 @@ def bus(pen: Pen, look: Look) -> None:
     pen.oval(0.955, 0.68, 0.99, 0.77, (255, 240, 190))
     pen.block(0.005, 0.68, 0.025, 0.78, (214, 54, 46))
     for u in (0.2, 0.8):
-        pen.oval(u - 0.095, 0.64, u + 0.095, 1.02, darker(paint, 0.75))
+        pen.oval(u - 0.095, 0.64, u + 0.095, 1.0, darker(paint, 0.75))
 
 
 def bicycle(pen: Pen, look: Look) -> None:
@@ -97,7 +100,10 @@ def tree(pen: Pen, look: Look) -> None:
     """Draw a trunk with a branch; the crown draws itself."""
     bark = hsv(0.07, 0.35 + 0.2 * look[0], 0.32 + 0.16 * look[1])
     pen.shape([(0.44, 0.4), (0.56, 0.4), (0.58, 0.9), (0.64, 1), (0.36, 1), (0.42, 0.9)], bark)
-    pen.shape([(0.51, 0.4), (0.56, 0.4), (0.58, 0.9), (0.64, 1), (0.54, 1)], darker(bark, 0.35))
+    pen.shape(
+        [(0.51, 0.4), (0.56, 0.4), (0.58, 0.9), (0.64, 1), (0.54, 1)],
+        darker(bark, 0.35),
+    )
 
 
 def lamp(pen: Pen, look: Look) -> None:

@@ -28,7 +28,14 @@ class Pen:
         return Pen(self.draw, (min(x0, x1), y0, max(x0, x1), y1), self.mirrored)
 
     def block(
-        self, u0: float, v0: float, u1: float, v1: float, colour: Colour, *, round: float = 0
+        self,
+        u0: float,
+        v0: float,
+        u1: float,
+        v1: float,
+        colour: Colour,
+        *,
+        round: float = 0,
     ) -> None:
         """Fill a rectangle; `round` is the radius of its corners as a share of its short side."""
         x0, y0, x1, y1 = self._pixels(u0, v0, u1, v1)

@@ -48,7 +48,9 @@ def _block(rng: np.random.Generator, start: int, images: int) -> pl.DataFrame:
     is_part = nested & (rng.random(n) < PART_SHARE)
     labels = np.where(is_part, (labels[parent] + 1) % CLASSES, labels)
     flags = rng.random((5, n)) < 0.1
-    ids = pl.Series([f"{i * 0x9E3779B97F4A7C15 % 2**64:016x}" for i in range(start, start + images)])
+    ids = pl.Series(
+        [f"{i * 0x9E3779B97F4A7C15 % 2**64:016x}" for i in range(start, start + images)]
+    )
     names = pl.Series([f"/m/{i:05d}" for i in range(CLASSES)])
     return pl.DataFrame(
         {
@@ -92,7 +94,10 @@ def main() -> None:
     parser.add_argument("--shuffled", action="store_true", help="rows of an image far apart")
     arguments = parser.parse_args()
     boxes = write(
-        arguments.out, images=arguments.images, seed=arguments.seed, shuffled=arguments.shuffled
+        arguments.out,
+        images=arguments.images,
+        seed=arguments.seed,
+        shuffled=arguments.shuffled,
     )
     print(f"{boxes} boxes")
 

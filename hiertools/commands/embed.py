@@ -1,0 +1,346 @@
+"""`hiertools embed`."""
+
+from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from hiertools import plugins
+from hiertools.commands.options import (
+    BatchSize,
+    Device,
+    Images,
+    NoProvenance,
+    Overwrite,
+    Resume,
+    Seed,
+    Shard,
+    Workers,
+    parse_shard,
+)
+from hiertools.errors import SkippedError, UsageError, UserError
+
+if TYPE_CHECKING:
+    from hiertools.embedding import Settings
+    from hiertools.files.provenance import Run
+    from hiertools.inventory import Inventory
+
+
+class Precision(StrEnum):
+    """Types of number for the network."""
+
+    auto = "auto"
+    float32 = "float32"
+    float16 = "float16"
+    bfloat16 = "bfloat16"
+
+
+class Kind(StrEnum):
+    """Kinds of rows to keep."""
+
+    image = "image"
+    box = "box"
+
+
+class LabelFrom(StrEnum):
+    """Where labels come from."""
+
+    folder = "folder"
+
+
+def embed(
+    inputs: Annotated[
+        list[Path] | None,
+        typer.Argument(
+            metavar="[INPUT…]",
+            help="Folders of images, images, lists of paths (- for standard input); with --text"
+            " files of lines.",
+            show_default=False,
+        ),
+    ] = None,
+    output: Annotated[
+        Path, typer.Option("--output", "-o", metavar="H5", help="Where the vectors go.")
+    ] = Path("embeddings.h5"),
+    encoder: Annotated[
+        str,
+        typer.Option(metavar="SPEC", help=f"One of {plugins.listing(plugins.ENCODERS)}."),
+    ] = "lite0",
+    boxes: Annotated[
+        list[Path] | None,
+        typer.Option(metavar="ANNOTATIONS", help="Embed annotated images and their boxes."),
+    ] = None,
+    format: Annotated[
+        str,
+        typer.Option(
+            metavar="auto|FORMAT",
+            help=f"One of {plugins.listing(plugins.ANNOTATIONS)}.",
+        ),
+    ] = "auto",
+    image_root: Annotated[
+        Path | None,
+        typer.Option(metavar="DIR", help="Where the annotated or listed images are."),
+    ] = None,
+    images: Images = None,
+    only: Annotated[Kind | None, typer.Option(help="Keep only whole images, or boxes.")] = None,
+    min_size: Annotated[
+        int,
+        typer.Option(min=1, metavar="PIXELS", help="Leave out crops with a shorter side."),
+    ] = 1,
+    text: Annotated[
+        bool,
+        typer.Option("--text", help="Embed lines of text: ID<TAB>TEXT, or the text alone."),
+    ] = False,
+    from_: Annotated[
+        Path | None,
+        typer.Option("--from", metavar="FILE", help="Take vectors made elsewhere, as they are."),
+    ] = None,
+    ids: Annotated[
+        Path | None,
+        typer.Option(metavar="LIST|-", help="With --from: the id of each vector, a line each."),
+    ] = None,
+    key: Annotated[
+        str | None,
+        typer.Option(metavar="NAME", help="With --from: which tensor or column, if several."),
+    ] = None,
+    table: Annotated[
+        Path | None,
+        typer.Option(metavar="CSV", help="Columns for the items: id, label, latitude …"),
+    ] = None,
+    label_from: Annotated[
+        LabelFrom | None,
+        typer.Option(help="Label images with the name of their folder."),
+    ] = None,
+    logits: Annotated[
+        bool,
+        typer.Option("--logits", help="Keep the output of the encoder's classifier."),
+    ] = False,
+    device: Device = "auto",
+    precision: Annotated[
+        Precision, typer.Option(help="auto: float16 on a GPU, float32 elsewhere.")
+    ] = Precision.auto,
+    batch_size: BatchSize = 32,
+    workers: Workers = 2,
+    shard: Shard = "",
+    seed: Seed = 0,
+    rejects: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="JSONL",
+            help="Where images that cannot be used are listed. [default: OUT.rejects.jsonl]",
+            show_default=False,
+        ),
+    ] = None,
+    max_bad: Annotated[
+        int,
+        typer.Option(min=0, help="Exit with 4 if more items than this cannot be used."),
+    ] = 0,
+    resume: Resume = False,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Say what would be embedded, and stop.")
+    ] = False,
+    overwrite: Overwrite = False,
+    no_provenance: NoProvenance = False,
+) -> None:
+    """Embed images, boxes of images, or lines of text.
+
+    Writes one vector a row, as the encoder gives it (not normalised), in the order of the input.
+    The encoder's own preprocessing is used. A first signal stops the work in order; --resume
+    continues it and gives the same bytes as a run that was never stopped.
+    """
+    options = dict(locals())
+    from hiertools.files import atomic
+    from hiertools.files.inputs import check_stdin_once
+    from hiertools.files.provenance import Run
+
+    check_stdin_once([*(inputs or []), *(boxes or []), images, ids, table])
+    _check_sources(bool(inputs), bool(boxes), text, from_ is not None, ids is not None)
+    if label_from and (boxes or text or from_):
+        raise UsageError("--label-from folder is for whole images; boxes and text have labels")
+    if not dry_run:
+        atomic.check_writable(output, overwrite=overwrite or resume)
+    run = Run("embed", options, keep=not no_provenance)
+    if from_ is not None and ids is not None:
+        _take_vectors(run, from_, ids, key, table, output, overwrite)
+        return
+    inventory = _inventory(run, inputs or [], boxes or [], format, image_root, text)
+    inventory = _filtered(run, inventory, images, only, label_from, table)
+    inventory = inventory.shard(parse_shard(shard), batch_size=batch_size)
+    job = _Job(encoder, output, rejects or Path(f"{output}.rejects.jsonl"), resume, overwrite)
+    settings = _settings(logits, device, precision, batch_size, workers, min_size)
+    if dry_run:
+        _describe(inventory, output)
+        return
+    bad = _embed(run, inventory, job, settings, seed)
+    if bad > max_bad:
+        raise SkippedError(f"{bad:,} items could not be used; see {job.rejects}")
+
+
+@dataclass(frozen=True)
+class _Job:
+    encoder: str
+    output: Path
+    rejects: Path
+    resume: bool
+    overwrite: bool
+
+
+def _check_sources(inputs: bool, boxes: bool, text: bool, from_: bool, ids: bool) -> None:
+    if boxes + text + from_ > 1:
+        raise UsageError("give one of --boxes, --text and --from")
+    if from_ != ids:
+        raise UsageError("--from and --ids go together")
+    if from_ and inputs:
+        raise UsageError("--from takes vectors as they are; there is no INPUT to embed")
+    if not (inputs or boxes or from_):
+        raise UsageError("name folders or lists of images, or give --boxes or --from")
+
+
+def _inventory(
+    run: "Run",
+    inputs: list[Path],
+    boxes: list[Path],
+    format: str,
+    root: Path | None,
+    text: bool,
+) -> "Inventory":
+    from hiertools import box_table, inventory
+    from hiertools.files.inputs import Source
+    from hiertools.terminal import progress
+
+    if not boxes:
+        found = inventory.of_texts(inputs) if text else inventory.of_images(inputs, root=root)
+        run.add_input(", ".join(map(str, inputs)), found.digest())
+        return found
+    roots = [*inputs, *([root] if root else [])]
+    if not roots:
+        raise UsageError("--boxes needs the folder of the images: --image-root DIR")
+    sources = [Source(path) for path in boxes]
+    with progress("reading boxes", None) as tick:
+        table = box_table.read_table(sources, format, only=None, shard=(0, 1), tick=tick)
+    for source in sources:
+        run.add_input(source.path, source.digest())
+    found = inventory.of_boxes(table, roots=roots)
+    run.add_input(", ".join(map(str, roots)), found.digest())
+    return found
+
+
+def _filtered(
+    run: "Run",
+    inventory: "Inventory",
+    images: Path | None,
+    only: Kind | None,
+    label_from: LabelFrom | None,
+    table: Path | None,
+) -> "Inventory":
+    from dataclasses import replace
+
+    from hiertools.files import inputs, item_table
+    from hiertools.inventory import with_folder_labels
+
+    if images:
+        inventory = inventory.of_listed_images(run.used(images, inputs.lines(images)))
+    if only:
+        inventory = inventory.of_kind(only.value)
+    if label_from:
+        inventory = with_folder_labels(inventory)
+    if table:
+        joined = run.used(table, item_table.join(inventory.items, table))
+        inventory = replace(inventory, items=joined)
+    return inventory
+
+
+def _settings(
+    logits: bool,
+    device: str,
+    precision: Precision,
+    batch_size: int,
+    workers: int,
+    min_size: int,
+) -> "Settings":
+    from hiertools.embedding import Settings, choose_device
+
+    chosen = choose_device(device)
+    number = precision.value
+    if precision is Precision.auto:
+        number = "float16" if chosen.type == "cuda" else "float32"
+    output = "logits" if logits else "embedding"
+    return Settings(output, chosen, number, batch_size, workers, min_size)
+
+
+def _describe(inventory: "Inventory", output: Path) -> None:
+    from hiertools.files.embeddings import describe_items
+    from hiertools.terminal import say
+
+    kinds = describe_items(inventory.items)["kinds"]
+    rows = ", ".join(f"{count:,} {kind}" for kind, count in kinds.items())
+    say(f"would embed {rows} rows of {len(inventory.files):,} files into {output}")
+
+
+def _embed(run: "Run", inventory: "Inventory", job: _Job, settings: "Settings", seed: int) -> int:
+    """Embed, write the output and the rejects, and return the number of rejects."""
+    from hiertools import embedding_parts
+    from hiertools.embedding import describe
+    from hiertools.encoder import load
+    from hiertools.files.rejects import write_rejects
+    from hiertools.signals import stop_flag
+    from hiertools.terminal import progress, say
+
+    encoder = load(job.encoder, seed=seed)
+    meta = describe(inventory, encoder, settings, name=job.encoder)
+    store = embedding_parts.Parts(job.output, meta["config"])
+    if job.resume and store.is_complete(job.output):
+        say(f"{job.output}: is complete already")
+        return 0
+    parts = store.begin(resume=job.resume, overwrite=job.overwrite)
+    with stop_flag() as flag, progress("embedding", len(inventory)) as tick:
+        parts = embedding_parts.embed_in_parts(
+            inventory, encoder, settings, store=store, parts=parts, flag=flag, tick=tick
+        )
+    rejects = [reject for part in parts for reject in part.rejects]
+    chain = run.chain()
+    if rejects:
+        write_rejects(job.rejects, rejects, chain=chain, overwrite=True)
+    rows, shape = store.finish(
+        job.output,
+        parts,
+        inventory.items,
+        meta=meta,
+        chain=chain,
+        overwrite=job.overwrite,
+    )
+    say(f"{job.output}: {rows:,} vectors of {shape:,} dimensions")
+    return len(rejects)
+
+
+def _take_vectors(
+    run: "Run",
+    path: Path,
+    ids: Path,
+    key: str | None,
+    table: Path | None,
+    output: Path,
+    overwrite: bool,
+) -> None:
+    from hiertools.files import foreign, inputs, item_table
+    from hiertools.files.embeddings import write_embeddings
+    from hiertools.files.items import Items, encode
+    from hiertools.terminal import say
+
+    vectors = foreign.read_vectors(path, name=key)
+    digest = inputs.digest_file(path)
+    run.add_input(path, digest)
+    names = run.used(ids, inputs.lines(ids))
+    if len(names) != len(vectors):
+        raise UserError(f"{ids}: has {len(names):,} ids for the {len(vectors):,} vectors of {path}")
+    items = Items(encode(names))
+    if table:
+        items = run.used(table, item_table.join(items, table))
+    shape = vectors.shape[1]
+    meta = foreign.describe(path, digest, shape)
+    write_embeddings(
+        output, foreign.blocks(vectors), shape, items, meta=meta, chain=run.chain(),
+        overwrite=overwrite,
+    )  # fmt: skip
+    say(f"{output}: {len(vectors):,} vectors of {shape:,} dimensions")

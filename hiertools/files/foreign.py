@@ -1,0 +1,99 @@
+"""Vectors made elsewhere: .npy, .safetensors and .parquet."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+from safetensors import SafetensorError
+from safetensors.numpy import load_file
+
+from hiertools.errors import UserError
+from hiertools.files import inputs
+from hiertools.files.items import Array
+from hiertools.files.json import Document
+
+ROWS_PER_BLOCK = 1 << 14
+READABLE = ".npy, .safetensors or .parquet"
+
+
+def read_vectors(path: Path, *, name: str | None) -> Array:
+    """Return a matrix of floats (n x d), of any precision.
+
+    name: which tensor or column, where the file has several. Raises `UserError` for anything
+    else, and never runs what a file holds.
+    """
+    inputs.open_input(path).close()
+    readers = {".npy": _npy, ".safetensors": _safetensors, ".parquet": _parquet}
+    if path.suffix not in readers:
+        raise UserError(f"{path}: is not {READABLE}")
+    found = readers[path.suffix](path, name)
+    if found.ndim != 2 or found.dtype.kind != "f" or not found.size:
+        raise UserError(f"{path}: is {found.dtype} of shape {found.shape}, not a matrix of floats")
+    return found
+
+
+def describe(path: Path, digest: str, dimension: int) -> Document:
+    """Return what an embeddings file says of vectors that came from elsewhere."""
+    return {
+        "encoder": f"from:{path.name}",
+        "digest": digest,
+        "dimension": dimension,
+        "output": "embedding",
+        "preprocess": {},
+    }
+
+
+def blocks(vectors: Array) -> Iterator[NDArray[np.float32]]:
+    """Yield blocks of rows as float32."""
+    for row in range(0, len(vectors), ROWS_PER_BLOCK):
+        yield np.asarray(vectors[row : row + ROWS_PER_BLOCK], np.float32)
+
+
+def _npy(path: Path, name: str | None) -> Array:
+    try:
+        found: Array = np.load(path, mmap_mode="r", allow_pickle=False)
+    except (ValueError, EOFError, OSError) as error:
+        raise UserError(f"{path}: cannot be read as .npy: {error}") from None
+    return found
+
+
+def _safetensors(path: Path, name: str | None) -> Array:
+    try:
+        tensors = load_file(path)
+    except (SafetensorError, ValueError, KeyError) as error:
+        raise UserError(f"{path}: cannot be read as .safetensors: {error}") from None
+    return np.asarray(tensors[_choose(path, name, list(tensors), "tensor")])
+
+
+def _parquet(path: Path, name: str | None) -> Array:
+    try:
+        schema = pl.read_parquet_schema(path)
+        lists = [key for key, kind in schema.items() if isinstance(kind, pl.List | pl.Array)]
+        column = pl.read_parquet(path, columns=[_choose(path, name, lists, "list column")])
+    except (pl.exceptions.PolarsError, OSError) as error:
+        raise UserError(f"{path}: cannot be read as .parquet: {error}") from None
+    return _matrix(path, column.to_series())
+
+
+def _matrix(path: Path, column: pl.Series) -> NDArray[Any]:
+    lengths = column.list.len() if isinstance(column.dtype, pl.List) else column.arr.len()
+    if column.null_count() or lengths.n_unique() != 1:
+        raise UserError(f"{path}: the vectors of '{column.name}' are not all of one length")
+    flat = column.explode()
+    if flat.null_count():
+        raise UserError(f"{path}: a number of '{column.name}' is missing")
+    return flat.to_numpy().reshape(len(column), -1)
+
+
+def _choose(path: Path, name: str | None, names: list[str], what: str) -> str:
+    if name is not None:
+        if name not in names:
+            raise UserError(f"{path}: has no {what} '{name}'; it has {', '.join(names) or 'none'}")
+        return name
+    if len(names) != 1:
+        known = ", ".join(names) or "none"
+        raise UserError(f"{path}: has not one {what} but {known}; name it with --key")
+    return names[0]
