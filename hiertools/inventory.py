@@ -3,6 +3,7 @@
 import hashlib
 import os
 from dataclasses import dataclass, replace
+from decimal import Decimal
 from pathlib import Path
 
 import numpy as np
@@ -10,6 +11,7 @@ from numpy.typing import NDArray
 
 from hiertools import images
 from hiertools.box_table import BoxTable, as_items
+from hiertools.boxes import MILLION
 from hiertools.errors import UsageError, UserError
 from hiertools.files import inputs, items, trust
 from hiertools.files.items import Items
@@ -65,6 +67,14 @@ class Inventory:
         if not rows.any():
             raise UserError(f"--only {kind}: there are no such rows")
         return self.take(rows)
+
+    def of_area(self, least: Decimal) -> "Inventory":
+        """Return whole images and the boxes of at least this share of their image."""
+        if self.items.box is None:
+            return self
+        corners = np.rint(self.items.box * MILLION).astype(np.int64)
+        areas = (corners[:, 2] - corners[:, 0]) * (corners[:, 3] - corners[:, 1])
+        return self.take(areas >= float(least) * MILLION**2)
 
     def digest(self) -> str:
         """Return a sha256 of the rows and of their files' paths, sizes and times of change."""

@@ -1,6 +1,7 @@
 """`hiertools embed`."""
 
 from dataclasses import dataclass
+from decimal import Decimal
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -18,6 +19,7 @@ from hiertools.commands.options import (
     Seed,
     Shard,
     Workers,
+    parse_decimal,
     parse_shard,
 )
 from hiertools.errors import SkippedError, UsageError, UserError
@@ -88,6 +90,14 @@ def embed(
         int,
         typer.Option(min=1, metavar="PIXELS", help="Leave out crops with a shorter side."),
     ] = 1,
+    min_area: Annotated[
+        Decimal,
+        typer.Option(
+            parser=parse_decimal,
+            metavar="SHARE",
+            help="Leave out boxes of less than this share of the image.",
+        ),
+    ] = Decimal("0"),
     text: Annotated[
         bool,
         typer.Option("--text", help="Embed lines of text: ID<TAB>TEXT, or the text alone."),
@@ -165,7 +175,7 @@ def embed(
         _take_vectors(run, from_, ids, key, table, output, overwrite)
         return
     inventory = _inventory(run, inputs or [], boxes or [], format, image_root, text)
-    inventory = _filtered(run, inventory, images, only, label_from, table)
+    inventory = _filtered(run, inventory, images, only, min_area, label_from, table)
     inventory = inventory.shard(parse_shard(shard), batch_size=batch_size)
     job = _Job(encoder, output, rejects or Path(f"{output}.rejects.jsonl"), resume, overwrite)
     settings = _settings(logits, device, precision, batch_size, workers, min_size)
@@ -231,6 +241,7 @@ def _filtered(
     inventory: "Inventory",
     images: Path | None,
     only: Kind | None,
+    min_area: Decimal,
     label_from: LabelFrom | None,
     table: Path | None,
 ) -> "Inventory":
@@ -243,6 +254,8 @@ def _filtered(
         inventory = inventory.of_listed_images(run.used(images, inputs.lines(images)))
     if only:
         inventory = inventory.of_kind(only.value)
+    if min_area:
+        inventory = inventory.of_area(min_area)
     if label_from:
         inventory = with_folder_labels(inventory)
     if table:
