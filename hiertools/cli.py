@@ -1,33 +1,22 @@
 """The program: its commands in the order of the data flow, and what an error looks like."""
 
+import ast
+import importlib
 import inspect
 import os
 import sys
 import traceback
 from collections.abc import Callable
 from functools import wraps
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 from typer import exceptions
 
 from hiertools import errors, signals, terminal
-from hiertools.commands.check import check
-from hiertools.commands.embed import embed
-from hiertools.commands.info import info
-from hiertools.commands.mine_hierarchy import mine_hierarchy
-from hiertools.commands.sample import sample
 
-COMMANDS = (sample, mine_hierarchy, embed, check, info)
-
-app = typer.Typer(
-    name="hiertools",
-    help="Mine, learn, search and judge visual hierarchies.",
-    epilog="Each command has a man page: man hiertools-COMMAND. Files: man hiertools-files.",
-    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
-    rich_markup_mode="rich",
-    pretty_exceptions_enable=False,
-)
+COMMANDS = ("sample", "mine-hierarchy", "embed", "check", "info")
 
 _debug = False
 
@@ -67,13 +56,56 @@ Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Say nothing but erro
 Verbose = Annotated[bool, typer.Option("--verbose", "-v", help="Say more.")]
 
 
-@app.callback()
+def build(verb: str) -> typer.Typer:
+    """Return the program with one command whole; of the others it has name and summary.
+
+    A command's module is imported only when it is the one that runs.
+    """
+    app = typer.Typer(
+        name="hiertools",
+        help="Mine, learn, search and judge visual hierarchies.",
+        epilog="Man pages: hiertools-COMMAND for each command, hiertools-files for the files.",
+        context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+        rich_markup_mode=None,
+        pretty_exceptions_enable=False,
+    )
+    app.callback()(_program)
+    for name in COMMANDS:
+        if name == verb:
+            app.command(name)(_with_shared_options(command(name)))
+        else:
+            app.command(name, short_help=_summary(name))(_not_this_one)
+    return app
+
+
 def _program(version: Version = False, debug: Debug = False) -> None:
     pass
 
 
-def _register(command: Callable[..., None]) -> None:
-    """Add a command, with the options that all commands have."""
+def _not_this_one() -> None:
+    raise AssertionError("another command was asked for")
+
+
+def command(name: str) -> Callable[..., None]:
+    """Import a command by its name."""
+    function = name.replace("-", "_")
+    module = importlib.import_module(f"hiertools.commands.{function}")
+    found: Callable[..., None] = getattr(module, function)
+    return found
+
+
+def _summary(name: str) -> str:
+    """Return the first line of a command's docstring, without importing it."""
+    function = name.replace("-", "_")
+    path = Path(__file__).parent / "commands" / f"{function}.py"
+    for node in ast.parse(path.read_text(encoding="utf-8")).body:
+        if isinstance(node, ast.FunctionDef) and node.name == function:
+            return (ast.get_docstring(node) or "").partition("\n")[0]
+    return ""
+
+
+def _with_shared_options(command: Callable[..., None]) -> Callable[..., None]:
+    """Add the options that all commands have."""
     own = inspect.signature(command)
     shared = {"quiet": Quiet, "verbose": Verbose, "debug": Debug}
 
@@ -91,11 +123,7 @@ def _register(command: Callable[..., None]) -> None:
     run.__signature__ = own.replace(parameters=[*parameters, *extra])  # type: ignore[attr-defined]
     run.__annotations__ = {**command.__annotations__, **shared}
     del run.__wrapped__  # type: ignore[attr-defined]
-    app.command(command.__name__.replace("_", "-"))(run)
-
-
-for _command in COMMANDS:
-    _register(_command)
+    return run
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -131,8 +159,8 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 def _run(arguments: list[str]) -> int:
-    command = typer.main.get_command(app)
-    code = command.main(arguments or ["--help"], prog_name="hiertools", standalone_mode=False)
+    program = typer.main.get_command(build(_verb(arguments)))
+    code = program.main(arguments or ["--help"], prog_name="hiertools", standalone_mode=False)
     if not arguments:
         return errors.USAGE
     return code if isinstance(code, int) else errors.DONE
@@ -140,8 +168,8 @@ def _run(arguments: list[str]) -> int:
 
 def _verb(arguments: list[str]) -> str:
     """Return the command's name, if the arguments name one that there is."""
-    names = {command.__name__.replace("_", "-") for command in COMMANDS}
-    return next((argument for argument in arguments if argument in names), "")
+    words = arguments or os.environ.get("COMP_WORDS", "").split()  # completion has no arguments
+    return next((word for word in words if word in COMMANDS), "")
 
 
 def _fail(arguments: list[str], message: str, code: int) -> int:
