@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from hiertools import plugins
 from hiertools.boxes import MILLION, Boxes, Corners, clip_to_image
 from hiertools.errors import UserError
-from hiertools.files import items, json
+from hiertools.files import hdf5, items, json
 from hiertools.files.inputs import Source
 from hiertools.files.items import FLAGS, Items, Labels
 from hiertools.files.json import Document
@@ -96,11 +96,11 @@ def read_table(
 def missing_images(table: BoxTable, only: set[str] | None, shard: tuple[int, int]) -> int:
     """Return how many of the listed images are not in the annotations.
 
-    Raises `UserError` if none is.
+    Raises `UserError` if none is; of a shard that is no error, as others may have them.
     """
     listed = {image for image in only or () if in_shard(image, shard)}
     missing = len(listed.difference(table.images))
-    if listed and missing == len(listed):
+    if listed and missing == len(listed) and shard == (0, 1):
         raise UserError("none of the listed images is in the annotations; are the ids right?")
     return missing
 
@@ -108,6 +108,8 @@ def missing_images(table: BoxTable, only: set[str] | None, shard: tuple[int, int
 def _sniff(source: Source) -> str:
     if (kind := json.kind_of(source)) is not None:
         raise UserError(f"{source.name}: is a {kind} file; annotations are needed")
+    if source.head.startswith(hdf5.MAGIC):
+        raise UserError(f"{source.name}: is an HDF5 file; annotations are needed")
     for name, member in plugins.members(plugins.ANNOTATIONS).items():
         if member.load().sniff(source):
             return name

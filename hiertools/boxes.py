@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 MILLION = 1_000_000
 EDGE = 2**31 - 1
+FARTHEST = 4e18  # two of it still fit 64 bits
 
 Corners = NDArray[np.int32]
 
@@ -45,7 +46,7 @@ def from_fractions(fractions: NDArray[np.float64]) -> Corners:
 def from_pixels(pixels: NDArray[np.float64], sides: NDArray[np.int64]) -> Corners:
     """Return pixels as millionths of the sides, rounded half to even at 9 decimals of a pixel.
 
-    pixels: n x 4 (x0, y0, x1, y1), finite; sides: n x 2 (width, height).
+    pixels: n x 4 (x0, y0, x1, y1), finite; sides: n x 2 (width, height), 1 to `EDGE`.
     """
     return np.asarray(_rounded(pixels, sides, 1e9, 1000, False))
 
@@ -73,12 +74,9 @@ def _clipped(corners):  # type: ignore[no-untyped-def]
 
 
 @numba.njit(cache=True)  # type: ignore[misc]
-def _whole(value, limit, scale):  # type: ignore[no-untyped-def]
-    """Return value * scale as a whole number, which undoes what binary did to decimals.
-
-    Farther out than `limit`, a coordinate is as good as there.
-    """
-    return np.int64(np.rint(min(max(value, -limit), limit) * scale))
+def _whole(value, scale):  # type: ignore[no-untyped-def]
+    """Return value * scale as a whole number, which undoes what binary did to decimals."""
+    return np.int64(np.rint(min(max(value * scale, -FARTHEST), FARTHEST)))
 
 
 @numba.njit(cache=True)  # type: ignore[misc]
@@ -98,9 +96,8 @@ def _rounded(boxes, sides, scale, divisor, added):  # type: ignore[no-untyped-de
     for i in numba.prange(len(boxes)):
         for j in range(4):
             side = sides[i, j % 2] if several else sides[0, j % 2]
-            limit = 2000.0 * side
-            value = _whole(boxes[i, j], limit, scale)
+            value = _whole(boxes[i, j], scale)
             if added and j >= 2:
-                value += _whole(boxes[i, j - 2], limit, scale)
+                value += _whole(boxes[i, j - 2], scale)
             out[i, j] = _half_even(value, divisor * side)
     return out

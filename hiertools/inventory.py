@@ -83,7 +83,7 @@ class Inventory:
             sha256.update(self.items.box.tobytes())
         for text in self.texts or ():
             sha256.update(text.encode() + b"\n")
-        for row in dict.fromkeys(self.file_of.tolist()):
+        for row in dict.fromkeys(self.file_of.tolist() if self.files else ()):
             path = self.files[row]
             about = os.stat(path) if path and path.exists() else None
             sha256.update(f"{path} {about and (about.st_size, about.st_mtime_ns)}\n".encode())

@@ -125,9 +125,7 @@ def _holds(corners, areas, parent, child, numerator, denominator):  # type: igno
     y0 = max(corners[parent, 1], corners[child, 1])
     x1 = min(corners[parent, 2], corners[child, 2])
     y1 = min(corners[parent, 3], corners[child, 3])
-    if x1 <= x0 or y1 <= y0:
-        return False
-    shared = np.int64(x1 - x0) * np.int64(y1 - y0)
+    shared = np.int64(max(x1 - x0, 0)) * np.int64(max(y1 - y0, 0))
     return shared * denominator >= areas[child] * numerator
 
 

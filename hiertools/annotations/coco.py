@@ -4,6 +4,8 @@ Lin et al. 2014 (arXiv:1405.0312); Gupta et al. 2019 (arXiv:1908.03195), whose c
 WordNet synsets. An image's id is its file name without suffix.
 """
 
+from codecs import BOM_UTF8
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import PurePosixPath
 from typing import Any
@@ -12,7 +14,7 @@ from urllib.parse import urlsplit
 import numpy as np
 import polars as pl
 
-from hiertools.boxes import Boxes, from_xywh
+from hiertools.boxes import EDGE, Boxes, from_xywh
 from hiertools.errors import UserError
 from hiertools.files import json, trust
 from hiertools.files.inputs import Source
@@ -23,7 +25,7 @@ UNREAD = ("segmentation", "keypoints", "caption", "licenses", "info")
 
 def sniff(source: Source) -> bool:
     """Return whether the input is a JSON object."""
-    return source.head.lstrip()[:1] == b"{"
+    return source.head.removeprefix(BOM_UTF8).lstrip()[:1] == b"{"
 
 
 def read(source: Source, *, label: str = "auto", skip: str = "") -> Iterator[Boxes]:
@@ -34,14 +36,12 @@ def read(source: Source, *, label: str = "auto", skip: str = "") -> Iterator[Box
     """
     document = json.loads(source.text(), source.name, object_pairs_hook=_without_unread)
     fields = Fields(document, source.name)
-    images = {_key(image, "id"): _image(image) for image in fields.objects("images")}
-    if len(images) != len(fields.list("images")):
-        raise UserError(f"{source.name}: images: an image id is there twice")
-    categories = {_key(c, "id"): c for c in fields.objects("categories")}
-    if len(categories) != len(fields.list("categories")):
-        raise UserError(f"{source.name}: categories: a category id is there twice")
+    images = {key: _image(image) for key, image in _by_id(fields, "images").items()}
+    _check_once([image for image, _, _ in images.values()], f"{source.name}: images: the file name")
+    categories = _by_id(fields, "categories")
     labels = _labels(categories, label, source.name)
-    skipped = {key for key, c in categories.items() if c.text("name") in skip.split("+")}
+    unwanted = set(filter(None, skip.split("+")))
+    skipped = {key for key, c in categories.items() if c.text("name") in unwanted}
     yield _boxes(fields, images, labels, skipped, _names(categories, labels))
 
 
@@ -51,6 +51,18 @@ def _without_unread(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     for key in UNREAD:
         found.pop(key, None)
     return found
+
+
+def _by_id(fields: Fields, key: str) -> dict[str | int, Fields]:
+    found = [(_key(entry, "id"), entry) for entry in fields.objects(key)]
+    _check_once([key for key, _ in found], f"{fields.name}: {key}: the id")
+    return dict(found)
+
+
+def _check_once(ids: list[Any], what: str) -> None:
+    if len(set(ids)) != len(ids):
+        twice = next(key for key, count in Counter(ids).items() if count > 1)
+        raise UserError(f"{what} {twice!r} is there twice")
 
 
 def _key(fields: Fields, key: str) -> str | int:
@@ -68,8 +80,8 @@ def _image(image: Fields) -> tuple[str, int, int]:
         path = PurePosixPath(urlsplit(path).path).name
     path = trust.check_inside(path, f"{image.name}: {image.place}")
     width, height = image.count("width"), image.count("height")
-    if not width or not height:
-        raise UserError(f"{image.name}: {image.place} has no width or no height")
+    if not 0 < width <= EDGE or not 0 < height <= EDGE:
+        raise UserError(f"{image.name}: {image.place} has no width and height of 1 to {EDGE}")
     return str(PurePosixPath(path).with_suffix("")), width, height
 
 
@@ -80,6 +92,9 @@ def _labels(categories: dict[Any, Fields], label: str, name: str) -> dict[Any, s
         synsets = [c.document.get("synset") for c in categories.values()]
         unique = len(set(synsets)) == len(synsets)
         label = "synset" if synsets and None not in synsets and unique else "name"
+    for category in categories.values():
+        if not category.text(label):
+            raise UserError(f"{name}: {category.place}.{label} is empty")
     return {key: category.text(label) for key, category in categories.items()}
 
 
@@ -95,7 +110,10 @@ def _boxes(
     names: dict[str, str],
 ) -> Boxes:
     found: list[tuple[str, str, list[float], tuple[int, int], bool]] = []
-    for annotation in fields.objects("annotations"):
+    annotations = fields.objects("annotations")
+    ids = [_key(a, "id") for a in annotations if a.document.get("id") is not None]
+    _check_once(ids, f"{fields.name}: annotations: the id")
+    for annotation in annotations:
         image, category = _key(annotation, "image_id"), _key(annotation, "category_id")
         if image not in images or category not in labels:
             what = "image_id" if image not in images else "category_id"

@@ -41,7 +41,7 @@ def read(source: Source) -> Iterator[Boxes]:
         for column in ("ImageID", "LabelName"):
             if (empty := (frame[column] == "")).any():
                 raise batch.complaint(int(empty.arg_max() or 0), f"{column} is empty")
-        for column in set(frame.columns) - {"ImageID", "LabelName"}:
+        for column in frame.drop("ImageID", "LabelName").columns:
             _check_numbers(batch, column)
         corners = np.stack([frame[column].to_numpy() for column in CORNERS], axis=1)
         flags = {name: (frame[c] == 1).to_numpy() for name, c in FLAGS.items() if c in frame}

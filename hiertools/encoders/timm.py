@@ -64,11 +64,11 @@ def read_weights(path: Path) -> dict[str, Tensor]:
     try:
         weights: dict[str, Tensor] = load_state_dict(str(path), use_ema=False, weights_only=True)
         return weights
-    except pickle.UnpicklingError as error:
-        raise UserError(
-            f"{path}: holds more than weights, which could run programs; save its state_dict"
-        ) from error
     except Exception as error:
+        if isinstance(error, pickle.UnpicklingError) or "weights_only" in str(error):
+            raise UserError(
+                f"{path}: holds more than weights, which could run programs; save its state_dict"
+            ) from error
         reason = str(error).partition("\n")[0]
         raise UserError(f"{path}: is not a file of weights: {reason}") from error
 

@@ -10,7 +10,7 @@ from pathlib import Path
 from hiertools.errors import NoSpaceError, OutputExistsError, UserError
 
 STDOUT = Path("-")
-UNWRITABLE = {errno.EROFS, errno.EACCES, errno.EPERM, errno.ENOENT, errno.ENAMETOOLONG}
+UNWRITABLE = {errno.EROFS, errno.EACCES, errno.EPERM}
 FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 
 
@@ -18,7 +18,7 @@ def check_writable(path: Path, *, overwrite: bool) -> None:
     """Refuse, before the work starts, an output that could not be written at its end.
 
     Raises `OutputExistsError` if it is there already and `UserError` if its folder is missing
-    or takes no files.
+    or takes no files, or if a folder, a pipe or a device is in its place.
     """
     if path == STDOUT:
         return
@@ -28,6 +28,8 @@ def check_writable(path: Path, *, overwrite: bool) -> None:
         raise UserError(f"{path.parent}: no such folder; make it first (mkdir -p)")
     if not os.access(path.parent, os.W_OK | os.X_OK):
         raise UserError(f"{path.parent}: the folder cannot be written to")
+    if path.exists() and not path.is_file():
+        raise UserError(f"{path}: is not a regular file and is not replaced; name another with -o")
     if path.exists() and not overwrite:
         raise OutputExistsError(f"{path}: is there already; give --overwrite or another -o")
 
@@ -60,13 +62,15 @@ def explained(path: Path) -> Iterator[None]:
     except (OSError, RuntimeError) as error:
         if _is_full(error):
             raise NoSpaceError(f"{path}: no space left; nothing was changed") from error
-        if isinstance(error, OSError) and error.errno in {
-            errno.EROFS,
-            errno.EACCES,
-            errno.EPERM,
-        }:
+        if isinstance(error, OSError) and _is_unwritable(error, path):
             raise UserError(f"{path}: cannot be written: {error.strerror}") from error
         raise
+
+
+def _is_unwritable(error: OSError, path: Path) -> bool:
+    """Return whether an output, not an input that was read for it, is not permitted."""
+    ours = error.filename is None or f".{path.name}." in str(error.filename)
+    return ours and error.errno in UNWRITABLE
 
 
 def _is_full(error: OSError | RuntimeError) -> bool:
@@ -85,7 +89,7 @@ def write_text(path: Path, text: str, *, overwrite: bool) -> None:
         replacing(path, overwrite=overwrite) as temporary,
         open(temporary, "wb") as file,
     ):
-        file.write(text.encode())
+        file.write(encode(text))
 
 
 def write_stdout(text: str) -> None:
@@ -93,8 +97,14 @@ def write_stdout(text: str) -> None:
     if sys.stdout is None:
         return
     with explained(Path("standard output")):
-        sys.stdout.write(text)
         sys.stdout.flush()
+        sys.stdout.buffer.write(encode(text))  # UTF-8 whatever the locale
+        sys.stdout.buffer.flush()
+
+
+def encode(text: str) -> bytes:
+    """Return text as UTF-8, with `?` for what is none, such as an odd byte in a file's name."""
+    return text.encode("utf-8", "replace")
 
 
 def _sync(path: Path) -> None:

@@ -43,7 +43,7 @@ def read(source: Source, needed: Types, optional: Types) -> Iterator[Batch]:
     for lines of the wrong length.
     """
     header_bytes = _first_line(source)
-    header = next(csv.reader([decode(header_bytes, source.name)]), [])
+    header = _fields(decode(header_bytes, source.name), f"{source.name}:1")
     header = [column.strip() for column in header]
     types = {
         **needed,
@@ -57,8 +57,9 @@ def read(source: Source, needed: Types, optional: Types) -> Iterator[Batch]:
             )
     line = 2
     for chunk in _ahead(_chunks(source)):
+        if not _has_plain_lines(chunk, len(header)):
+            _check_lines(chunk, len(header), source.name, line)
         frame = _parse(chunk, header, types, source.name, line)
-        _check_lengths(chunk, len(frame), len(header), source.name, line)
         yield Batch(frame, source.name, line, header, chunk)
         line += len(frame)
 
@@ -71,22 +72,20 @@ def _first_line(source: Source) -> bytes:
 
 
 def _chunks(source: Source) -> Iterator[bytes]:
-    """Yield the rest of the stream in pieces that end with a line."""
-    carried = b""
+    """Yield the rest of the stream in pieces that end with a line that is not blank.
+
+    Blank lines wait for the next piece: at the end of the file they are no rows.
+    """
+    text = b""
     while block := source.read(CHUNK_BYTES):
-        cut = block.rfind(b"\n") + 1
+        text += block
+        rows = text[: text.rfind(b"\n") + 1].rstrip(b"\r\n")
+        cut = text.find(b"\n", len(rows)) + 1 if rows else 0
         if cut:
-            yield _ended(carried + block[:cut])
-            carried = b""
-        carried += block[cut:]
-    if carried.strip():
-        yield _ended(carried)
-
-
-def _ended(chunk: bytes) -> bytes:
-    """End a chunk with one line break: blank lines at the end of a file are no rows."""
-    blank = chunk.endswith((b"\n\n", b"\n\r\n")) or not chunk.endswith(b"\n")
-    return chunk.rstrip(b"\r\n") + b"\n" if blank else chunk
+            yield text[:cut]
+            text = text[cut:]
+    if text.strip():
+        yield text.rstrip(b"\r\n") + b"\n"
 
 
 def _ahead(chunks: Iterator[bytes]) -> Iterator[bytes]:
@@ -98,18 +97,32 @@ def _ahead(chunks: Iterator[bytes]) -> Iterator[bytes]:
             yield chunk
 
 
-def _check_lengths(chunk: bytes, rows: int, columns: int, name: str, first_line: int) -> None:
-    """Refuse lines with more or fewer fields than the header, such as one that was cut off."""
+def _has_plain_lines(chunk: bytes, columns: int) -> bool:
+    """Return whether there are no quotes and as many commas as the header's fields want.
+
+    Lines that are too long and too short may make up for each other; the parser refuses those.
+    """
     commas = int(np.count_nonzero(np.frombuffer(chunk, np.uint8) == ord(",")))
-    if b'"' not in chunk and commas == rows * (columns - 1):
-        return
-    for number, line in enumerate(chunk[:-1].split(b"\n")):
-        fields = next(csv.reader([line.decode("utf-8", "replace")]), [])
-        if len(fields) != columns:
+    return b'"' not in chunk and commas == chunk.count(b"\n") * (columns - 1)
+
+
+def _check_lines(chunk: bytes, columns: int, name: str, first_line: int) -> None:
+    """Refuse lines with more or fewer fields than the header, such as one that was cut off."""
+    for number, line in enumerate(chunk[:-1].split(b"\n"), first_line):
+        found = len(_fields(line.decode("utf-8", "replace"), f"{name}:{number}"))
+        if found != columns:
             raise UserError(
-                f"{name}:{first_line + number}: has {len(fields)} fields, the header {columns};"
-                " is the file cut off?"
+                f"{name}:{number}: has {found} fields, the header {columns}; is the file cut off?"
             )
+
+
+def _fields(line: str, place: str) -> list[str]:
+    if line.count('"') % 2:
+        raise UserError(f"{place}: has a quote without its other end")
+    try:
+        return next(csv.reader([line.rstrip("\r")], strict=True), [])
+    except csv.Error as error:
+        raise UserError(f"{place}: is not a line of CSV: {error}") from None
 
 
 def _parse(chunk: bytes, header: list[str], types: Types, name: str, line: int) -> pl.DataFrame:
@@ -127,7 +140,9 @@ def _parse(chunk: bytes, header: list[str], types: Types, name: str, line: int) 
         )
     except pl.exceptions.PolarsError as error:
         decode(chunk, name, line)  # names the line where it is not UTF-8
-        _check_lengths(chunk, 0, len(header), name, line)
+        _check_lines(chunk, len(header), name, line)
         reason = str(error).partition("\n")[0]
         raise UserError(f"{name}: lines from {line} on are not CSV: {reason}") from None
+    if len(frame) != chunk.count(b"\n"):
+        raise UserError(f"{name}: lines from {line} on are not CSV: a line is not a row")
     return frame.rename({str(i): header[i] for i in positions})

@@ -23,15 +23,22 @@ def replacing(folder: Path, marks: set[str], *, overwrite: bool) -> Iterator[Pat
     old = place.with_name(f".{place.name}.{os.getpid()}.old")
     try:
         with atomic.explained(folder):
+            _remove(new)  # left by a process of the same number that was killed
+            if place.exists():
+                _remove(old)
             new.mkdir()
             yield new
             sync(new)
             _check(folder, marks, overwrite)
             _swap(place, new, old)
     finally:
-        shutil.rmtree(new, ignore_errors=True)
+        _remove(new)
         if place.exists():
-            shutil.rmtree(old, ignore_errors=True)
+            _remove(old)
+
+
+def _remove(folder: Path) -> None:
+    shutil.rmtree(folder, ignore_errors=True)
 
 
 def _check(folder: Path, marks: set[str], overwrite: bool) -> None:

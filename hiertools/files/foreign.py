@@ -2,13 +2,13 @@
 
 from collections.abc import Iterator
 from pathlib import Path
+from tokenize import TokenError
 from typing import Any
 
 import numpy as np
 import polars as pl
 from numpy.typing import NDArray
-from safetensors import SafetensorError
-from safetensors.numpy import load_file
+from safetensors import SafetensorError, safe_open
 
 from hiertools.errors import UserError
 from hiertools.files import inputs
@@ -16,6 +16,7 @@ from hiertools.files.items import Array
 from hiertools.files.json import Document
 
 ROWS_PER_BLOCK = 1 << 14
+FLOATS = ("F16", "F32", "F64")
 READABLE = ".npy, .safetensors or .parquet"
 
 
@@ -49,33 +50,43 @@ def describe(path: Path, digest: str, dimension: int) -> Document:
 def blocks(vectors: Array) -> Iterator[NDArray[np.float32]]:
     """Yield blocks of rows as float32."""
     for row in range(0, len(vectors), ROWS_PER_BLOCK):
-        yield np.asarray(vectors[row : row + ROWS_PER_BLOCK], np.float32)
+        with np.errstate(over="ignore"):  # an infinity is refused where it is written
+            block = np.asarray(vectors[row : row + ROWS_PER_BLOCK], np.float32)
+        yield block
 
 
 def _npy(path: Path, name: str | None) -> Array:
     try:
-        found: Array = np.load(path, mmap_mode="r", allow_pickle=False)
-    except (ValueError, EOFError, OSError) as error:
+        found: Array = np.lib.format.open_memmap(path, mode="r")
+    except (ValueError, EOFError, OSError, SyntaxError, TokenError) as error:
         raise UserError(f"{path}: cannot be read as .npy: {error}") from None
     return found
 
 
 def _safetensors(path: Path, name: str | None) -> Array:
     try:
-        tensors = load_file(path)
-    except (SafetensorError, ValueError, KeyError) as error:
+        with safe_open(path, framework="numpy") as tensors:
+            key = _choose(path, name, sorted(tensors.keys()), "tensor")
+            kind = tensors.get_slice(key).get_dtype()
+            if kind not in FLOATS:
+                raise UserError(f"{path}: '{key}' is {kind}, not one of {', '.join(FLOATS)}")
+            return np.asarray(tensors.get_tensor(key))
+    except (SafetensorError, OSError) as error:
         raise UserError(f"{path}: cannot be read as .safetensors: {error}") from None
-    return np.asarray(tensors[_choose(path, name, list(tensors), "tensor")])
 
 
 def _parquet(path: Path, name: str | None) -> Array:
     try:
-        schema = pl.read_parquet_schema(path)
-        lists = [key for key, kind in schema.items() if isinstance(kind, pl.List | pl.Array)]
-        column = pl.read_parquet(path, columns=[_choose(path, name, lists, "list column")])
+        frame = pl.scan_parquet(path, glob=False)  # a name may have brackets
+        lists = [key for key, kind in frame.collect_schema().items() if _is_vector(kind)]
+        column = frame.select(_choose(path, name, lists, "column of lists of floats")).collect()
     except (pl.exceptions.PolarsError, OSError) as error:
         raise UserError(f"{path}: cannot be read as .parquet: {error}") from None
     return _matrix(path, column.to_series())
+
+
+def _is_vector(kind: pl.DataType) -> bool:
+    return isinstance(kind, pl.List | pl.Array) and kind.inner.is_float()
 
 
 def _matrix(path: Path, column: pl.Series) -> NDArray[Any]:

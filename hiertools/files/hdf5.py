@@ -8,6 +8,7 @@ that a row can be read through a memory map; `NAME.crc32` beside it has a CRC-32
 """
 
 import json as stdlib_json
+import os
 import zlib
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
@@ -18,7 +19,7 @@ import h5py
 import numpy as np
 from numpy.typing import NDArray
 
-from hiertools.errors import UserError
+from hiertools.errors import UsageError, UserError
 from hiertools.files import atomic, inputs, json, trust
 
 MAGIC = b"\x89HDF\r\n\x1a\n"
@@ -44,7 +45,8 @@ class Writer:
         if values.size:
             options = {"chunks": (min(len(values), CHUNK_ROWS), *values.shape[1:])}
             options["fletcher32"] = True
-        self._file.create_dataset(name, data=values, track_order=False, **options)
+        data = self._file.create_dataset(name, data=values, track_order=False, **options)
+        data.flush()  # h5py hides what fails when it lets go of a dataset
 
     def matrix(self, name: str, shape: tuple[int, int], blocks: Iterable[Array]) -> None:
         """Write a matrix of float32 from blocks of rows that together have its shape."""
@@ -56,6 +58,7 @@ class Writer:
             data[row : row + len(rows)] = rows
             checksums.add(rows)
             row += len(rows)
+        data.flush()
         if row != shape[0]:
             raise ValueError(f"{name}: {row} rows written, {shape[0]} declared")
         self.column(f"{name}.crc32", checksums.finish())
@@ -99,9 +102,12 @@ def create(
     overwrite: bool,
 ) -> Iterator[Writer]:
     """Write one of our files; it takes its name when the block succeeds."""
+    if path == atomic.STDOUT:
+        raise UsageError("HDF5 does not go through a pipe; name a file")
     with (
         atomic.replacing(path, overwrite=overwrite) as temporary,
         h5py.File(temporary, "w", libver=FORMAT) as file,
+        _given_up_when_it_fails(file),
     ):
         file.attrs["kind"] = np.bytes_(kind)
         file.attrs["version"] = version
@@ -111,9 +117,25 @@ def create(
         yield writer
 
 
+@contextmanager
+def _given_up_when_it_fails(file: h5py.File) -> Iterator[None]:
+    """Let HDF5 close a file that cannot be written, such as on a full disk.
+
+    It would try again at the program's end, and crash. So what it still has goes nowhere.
+    """
+    try:
+        yield
+        file.flush()
+    except BaseException:
+        nowhere = os.open(os.devnull, os.O_RDWR)
+        os.dup2(nowhere, file.id.get_vfd_handle())
+        os.close(nowhere)
+        raise
+
+
 def _as_bytes(document: Any) -> Array:
     text = stdlib_json.dumps(document, sort_keys=True, ensure_ascii=False, allow_nan=False)
-    return np.frombuffer(text.encode(), np.uint8)
+    return np.frombuffer(atomic.encode(text), np.uint8)
 
 
 def is_hdf5(path: Path) -> bool:
@@ -129,8 +151,8 @@ class Reader:
         self.path, self._file = path, file
         self.kind = self._attribute("kind", "S")
         self.version = self._attribute("version", "iu")
-        self.meta: json.Document = self._document("meta")
-        self.chain: list[json.Document] = self._document("provenance")
+        self.meta: json.Document = self._document("meta", dict)
+        self.chain: list[json.Document] = self._document("provenance", list)
 
     def _attribute(self, name: str, kinds: str) -> Any:
         value = self._file.attrs.get(name)
@@ -139,9 +161,13 @@ class Reader:
             raise UserError(f"{self.path}: no attribute '{name}'; not a file of ours")
         return value.decode("utf-8", "replace") if kinds == "S" else int(value)
 
-    def _document(self, name: str) -> Any:
+    def _document(self, name: str, wanted: type) -> Any:
         text = self.column(name, "u", 1).tobytes().decode("utf-8", "replace")
-        return json.loads(text, f"{self.path}: {name}")
+        document = json.loads(text, f"{self.path}: {name}")
+        if not isinstance(document, wanted):
+            what = "an object" if wanted is dict else "a list"
+            raise UserError(f"{self.path}: '{name}' is not {what}")
+        return document
 
     def has(self, name: str) -> bool:
         """Return whether there is a dataset of this name."""
@@ -178,13 +204,17 @@ class Reader:
             raise UserError(f"{self.path}: '{name}' is not a contiguous matrix of float32")
         if data.size == 0:
             return np.zeros(data.shape, np.float32)
-        return np.memmap(self.path, "<f4", "r", data.id.get_offset(), data.shape)
+        offset = data.id.get_offset()
+        if offset is None:
+            raise UserError(f"{self.path}: '{name}' has no place of its own in the file")
+        return np.memmap(self.path, "<f4", "r", offset, data.shape)
 
     def verify_matrix(self, name: str) -> None:
         """Compare a matrix with its checksums. Raises `UserError` naming the first bad rows."""
         matrix, expected = self.matrix(name), self.column(f"{name}.crc32", "u", 1)
-        step = self._file[f"{name}.crc32"].attrs.get("rows_per_block")
-        if not isinstance(step, np.integer) or step < 1 or len(expected) != -(-len(matrix) // step):
+        found = self._file[f"{name}.crc32"].attrs.get("rows_per_block")
+        step = int(found) if isinstance(found, np.integer) else 0
+        if step < 1 or len(expected) != -(-len(matrix) // step):
             raise UserError(f"{self.path}: the checksums of '{name}' do not fit it")
         for block, crc in enumerate(expected):
             rows = matrix[block * step : (block + 1) * step]
@@ -198,6 +228,8 @@ class Reader:
 @contextmanager
 def reading(path: Path) -> Iterator[Reader]:
     """Open any file of ours. Raises `UserError` for anything else, damaged or hostile files."""
+    if path == inputs.STDIN:
+        raise UsageError("HDF5 does not come through a pipe; name a file")
     try:
         if not is_hdf5(path):
             raise UserError(f"{path}: is not an HDF5 file")

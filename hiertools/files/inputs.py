@@ -88,6 +88,8 @@ class Source:
 
     def read(self, size: int = -1) -> bytes:
         """Return the next `size` unpacked bytes, all that is left by default."""
+        if self.is_folder:
+            raise UserError(f"{self.name}: is a folder; a file is needed")
         with self.explained():
             return self._stream.read(size)
 
@@ -103,7 +105,7 @@ class Source:
         if self.is_folder:
             entries = sorted((p.name, p.stat().st_size) for p in self.path.iterdir())
             return hashlib.sha256(repr(entries).encode()).hexdigest()
-        while self._stream.read(BLOCK_BYTES):
+        while self.read(BLOCK_BYTES):
             pass
         return self._raw.sha256.hexdigest()
 
@@ -113,7 +115,7 @@ def decode(data: bytes, name: str, first_line: int = 1) -> str:
     try:
         return data.decode("utf-8-sig")
     except UnicodeDecodeError as error:
-        line = data.count(b"\n", 0, error.start) + first_line
+        line = error.object.count(b"\n", 0, error.start) + first_line  # without the order mark
         raise UserError(f"{name}:{line}: is not UTF-8 text") from None
 
 

@@ -19,6 +19,7 @@ Array = NDArray[Any]
 KINDS = np.array([b"image", b"box", b"text"])
 FLAGS = ("occluded", "truncated", "group_of", "depiction", "inside")
 MAX_ID_BYTES = 1024
+ROWS_PER_CHECK = 1 << 16
 
 
 @dataclass(frozen=True)
@@ -109,6 +110,8 @@ def _check_unique(ids: Array) -> None:
 
 
 def _check_ranges(items: Items) -> None:
+    if items.box is not None and items.box.shape != (len(items), 4):
+        raise UserError(f"boxes have the shape {items.box.shape}, not {(len(items), 4)}")
     if items.kind is not None and len(items) and items.kind.max() >= len(KINDS):
         raise UserError("an item is of an unknown kind")
     bounds = {"box": 1.0, "latitude": 90.0, "longitude": 180.0}
@@ -121,7 +124,10 @@ def _check_ranges(items: Items) -> None:
 
 def encode(texts: Sequence[str]) -> NDArray[np.bytes_]:
     """Return texts as bytes of fixed length. Raises `UserError` for text that cannot be an id."""
-    encoded = [text.encode() for text in texts]
+    try:
+        encoded = [text.encode() for text in texts]
+    except UnicodeEncodeError as error:
+        raise UserError(f"{error.object[:40]!r}: cannot be written as UTF-8") from None
     for text, value in zip(texts, encoded, strict=True):
         if len(value) > MAX_ID_BYTES or b"\0" in value:
             raise UserError(f"{text[:40]!r}: longer than {MAX_ID_BYTES} bytes or has a NUL")
@@ -187,20 +193,35 @@ def read(reader: Reader) -> Items:
     unknown = [name for name in names if name not in TYPES and name not in FLAGS]
     if unknown:
         raise UserError(f"{reader.path}: items has an unknown column '{unknown[0]}'")
+    if "id" not in names:
+        raise UserError(f"{reader.path}: has no items")
     columns: dict[str, Any] = {
         name: reader.column(f"items/{name}", TYPES.get(name, "b"), 2 if name == "box" else 1)
         for name in names
     }
+    labels = _read_labels(reader)
     try:
-        return Items(**columns, labels=_read_labels(reader))
+        for text in (columns["id"], columns.get("image"), labels.get("names")):
+            if text is not None:
+                _check_text(text)
+        return Items(**columns, labels=Labels(**labels) if labels else None)
     except UserError as error:
         raise UserError(f"{reader.path}: {error}") from None
-    except TypeError:
-        raise UserError(f"{reader.path}: has no items") from None
 
 
-def _read_labels(reader: Reader) -> Labels | None:
+def _read_labels(reader: Reader) -> dict[str, Any]:
     if "labels" not in reader.names("items"):
-        return None
+        return {}
     kinds = {"offsets": "i", "codes": "i", "names": "S"}
-    return Labels(**{name: reader.column(f"items/labels/{name}", kinds[name], 1) for name in kinds})
+    return {name: reader.column(f"items/labels/{name}", kinds[name], 1) for name in kinds}
+
+
+def _check_text(column: Array) -> None:
+    """Refuse bytes that are not UTF-8, many rows at a time: each ends with a NUL."""
+    for row in range(0, len(column), ROWS_PER_CHECK):
+        block = column[row : row + ROWS_PER_CHECK]
+        try:
+            block.astype(f"S{block.itemsize + 1}").tobytes().decode()
+        except UnicodeDecodeError as error:
+            first = block[error.start // (block.itemsize + 1)]
+            raise UserError(f"{decode(first)!r} is not UTF-8") from None

@@ -12,15 +12,21 @@ from hiertools.files.inputs import Source
 
 Document = dict[str, Any]
 
+HALF_CHARACTER = re.compile(r"\\u[dD][89a-fA-F]")
+
 
 def loads(text: str, name: str, **hooks: Any) -> Any:
-    """Parse JSON text; refuse NaN, repeated keys and absurd depth.
+    """Parse JSON text; refuse NaN, numbers beyond float, repeated keys and absurd depth.
 
-    `hooks` go to `json.loads`. Raises `UserError` with the file's name and the line.
+    `hooks` go to `json.loads` in place of our own. Raises `UserError` with the file's name and
+    the line.
     """
+    hooks = hooks or {"object_pairs_hook": unique_keys, "parse_float": trust.finite}
     try:
-        hooks.setdefault("object_pairs_hook", unique_keys)
-        return json.loads(text, parse_constant=trust.refuse_constant, **hooks)
+        found = json.loads(text, parse_constant=trust.refuse_constant, **hooks)
+        if HALF_CHARACTER.search(text):
+            json.dumps(found, ensure_ascii=False).encode()
+        return found
     except json.JSONDecodeError as error:
         raise UserError(f"{name}:{error.lineno}: not JSON: {error.msg}") from None
     except RecursionError:
@@ -30,6 +36,10 @@ def loads(text: str, name: str, **hooks: Any) -> Any:
     except trust.ConstantError as error:
         line = _line_of(text, str(error))
         raise UserError(f"{name}:{line}: {error} is not a number; JSON has none") from None
+    except UnicodeEncodeError:
+        raise UserError(f"{name}: a text has half a character (\\ud800 to \\udfff)") from None
+    except ValueError:  # Python reads no whole number of over 4300 digits
+        raise UserError(f"{name}: a number of too many digits to be meant") from None
 
 
 def unique_keys(pairs: list[tuple[str, Any]]) -> Document:

@@ -45,9 +45,10 @@ def header(path: Path) -> tuple[str, int, list[Document]]:
         found = _json_header(path)
     fields = json.Fields(found, str(path))
     kind = found.get("kind")
-    if kind not in KINDS:
+    if not isinstance(kind, str) or kind not in KINDS:
         raise UserError(f"{path}: is not one of our files; there are {', '.join(KINDS)}")
-    return str(kind), fields.count("version"), fields.list("provenance")
+    chain = [record.document for record in fields.objects("provenance")]
+    return kind, fields.count("version"), chain
 
 
 def _json_header(path: Path) -> Document:
@@ -56,9 +57,10 @@ def _json_header(path: Path) -> Document:
     if source.head.lstrip()[:1] != b"{":
         raise UserError(f"{path}: is not one of our files; there are {', '.join(KINDS)}")
     text = source.text()
-    first, _, rest = text.partition("\n")
-    whole = text if first.strip() == "{" or not rest.strip() else first
-    document = json.loads(whole, str(path))
+    try:
+        document = json.loads(text.partition("\n")[0], str(path))
+    except UserError:
+        document = json.loads(text, str(path))
     return document if isinstance(document, dict) else {}
 
 

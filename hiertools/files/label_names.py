@@ -1,6 +1,7 @@
 """class-descriptions.csv: names of label ids, with or without a header line (OpenImages)."""
 
 import csv
+import io
 from pathlib import Path
 
 from hiertools.errors import UserError
@@ -24,11 +25,15 @@ def read_label_names(path: Path) -> tuple[dict[str, str], str]:
     if source.is_folder:
         raise UserError(f"{path}: is a folder; a CSV of label ids and names is needed")
     names: dict[str, str] = {}
-    for number, row in enumerate(csv.reader(source.text().splitlines()), 1):
-        if not row or (number == 1 and row[0].strip().lower() in HEADERS):
-            continue
-        if len(row) != 2 or not row[0]:
-            raise UserError(f"{path}:{number}: is not a label id and a name")
-        if names.setdefault(row[0], row[1]) != row[1]:
-            raise UserError(f"{path}:{number}: {row[0]} has another name above")
+    rows = csv.reader(io.StringIO(source.text(), newline=None))
+    try:
+        for row in rows:
+            if not row or (rows.line_num == 1 and row[0].strip().lower() in HEADERS):
+                continue
+            if len(row) != 2 or not row[0]:
+                raise UserError(f"{path}:{rows.line_num}: is not a label id and a name")
+            if names.setdefault(row[0], row[1]) != row[1]:
+                raise UserError(f"{path}:{rows.line_num}: {row[0]} has another name above")
+    except csv.Error as error:
+        raise UserError(f"{path}:{rows.line_num}: is not CSV: {error}") from None
     return names, source.digest()

@@ -25,7 +25,7 @@ def read_rejects(path: Path) -> tuple[Document, list[Document]]:
     source = Source(path)
     lines = [
         json.loads(line, f"{path}: line {number}")
-        for number, line in enumerate(source.text().splitlines(), 1)
+        for number, line in enumerate(source.text().removesuffix("\n").split("\n"), 1)
     ]
     header = json.expect(lines[0], str(path), KIND, VERSION)
     for number, line in enumerate(lines[1:], 2):

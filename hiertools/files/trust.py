@@ -6,6 +6,7 @@ objects, references or text of variable length, no filters but fletcher32, and n
 declares more bytes than the file holds (a file of 2 KB can declare 40 TB).
 """
 
+import math
 import os
 from pathlib import PurePosixPath
 from typing import Any
@@ -30,6 +31,14 @@ class RepeatedKeyError(ValueError):
 def refuse_constant(name: str) -> Any:
     """Refuse the NaN and Infinity that Python's reader would take."""
     raise ConstantError(name)
+
+
+def finite(text: str) -> float:
+    """Return a number that JSON has. Raises `ConstantError` where it is beyond a float."""
+    value = float(text)
+    if not math.isfinite(value):
+        raise ConstantError(text)
+    return value
 
 
 def check_inside(path: str, name: str) -> str:
