@@ -1,9 +1,10 @@
 #!/bin/sh
 # The main job on sample data: render scenes, mine their hierarchy, embed them, look at the files.
 #
-#     sh examples/quickstart.sh [FOLDER]
+#     sh examples/quickstart.sh [FOLDER [IMAGES]]
 #
-# FOLDER (default: a new one under the system's temporary folder) gets all files.
+# FOLDER (default: a new one under the system's temporary folder) gets all files; IMAGES (default
+# 400) is how many are rendered.
 
 set -eu
 cd "$(dirname "$0")/.."
@@ -19,7 +20,7 @@ run() {
     "$@"
 }
 
-run hiertools sample scenes --overwrite
+run hiertools sample scenes --images "${2:-400}" --overwrite
 
 run hiertools mine-hierarchy scenes/train-annotations-bbox.csv --freq 50 --prop 0.1 \
     --labels scenes/class-descriptions-boxable.csv --pairs pairs.h5 -o tree.json --overwrite

@@ -11,7 +11,7 @@ from hiertools.hierarchy import outline
 
 
 def describe(path: Path) -> Document:
-    """Return a file's kind, version, contents and provenance."""
+    """Return a file's kind, version, contents and provenance chain."""
     kind, version, chain = kinds.header(path)
     contents = kinds.KINDS[kind].describe(path)
     return {

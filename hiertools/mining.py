@@ -172,6 +172,7 @@ def training_pairs(table: BoxTable, *, overlap: Decimal, min_area: Decimal, tick
     (supplement, section 2.1).
     """
     kept, left_out = select(table, min_area=min_area, group_of=True)
+    left_out["group_pairs"] = 0
     items = as_items(table)
     group_of = table.flags.get("group_of", np.zeros(len(table), bool))[kept]
     rows = np.flatnonzero(kept)

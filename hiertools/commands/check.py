@@ -10,7 +10,10 @@ from hiertools.errors import UserError
 
 
 def check(
-    files: Annotated[list[Path], typer.Argument(metavar="FILE…", help="Files of hiertools.")],
+    files: Annotated[
+        list[Path],
+        typer.Argument(metavar="FILE…", help="Files of hiertools; - for JSON on standard input."),
+    ],
     full: Annotated[
         bool,
         typer.Option("--full", help="Read all data too and compare its checksums."),
@@ -21,15 +24,17 @@ def check(
 
     Prints a line a file. The exit status is 3 if any file is not sound.
     """
-    from hiertools.files import kinds
+    from hiertools.files import inputs, kinds
     from hiertools.files.atomic import write_stdout
     from hiertools.files.json import line as json_line
 
+    inputs.check_stdin_once(files)
     bad = 0
     for path in files:
         problem = ""
         try:
-            kind = kinds.check(path, full=full)
+            with inputs.spooled(path) as copy:
+                kind = kinds.check(copy, full=full)
         except UserError as error:
             kind, problem = "", str(error).removeprefix(f"{path}: ")
         bad += bool(problem)

@@ -168,6 +168,8 @@ def embed(
     _check_sources(bool(inputs), bool(boxes), text, from_ is not None, ids is not None)
     if label_from and (boxes or text or from_):
         raise UsageError("--label-from folder is for whole images; boxes and text have labels")
+    if output == atomic.STDOUT:
+        raise UsageError("HDF5 cannot go through a pipe; name a file with -o")
     if not dry_run:
         atomic.check_writable(output, overwrite=overwrite or resume)
     run = Run("embed", options, keep=not no_provenance)

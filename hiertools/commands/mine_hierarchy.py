@@ -113,6 +113,8 @@ def mine_hierarchy(
     from hiertools.files.provenance import Run
     from hiertools.terminal import say
 
+    if pairs == atomic.STDOUT:
+        raise UsageError("HDF5 cannot go through a pipe; name a file with --pairs")
     for path in filter(None, (output, pairs)):
         atomic.check_writable(path, overwrite=overwrite)
     inputs.check_stdin_once([*annotations, images, labels])

@@ -119,7 +119,7 @@ def read_counts(source: Source | Path) -> Counts:
     source = source if isinstance(source, Source) else Source(source)
     fields = Fields(json.read(source, KIND, VERSION), source.name)
     about = fields.object("source")
-    Fields(about, source.name, "source").list("files")
+    Fields(about, source.name, "source").texts("files")
     Fields(about, source.name, "source").text("format")
     labels, pairs = fields.objects("labels"), fields.objects("pairs")
     keys = [(pair.text("parent"), pair.text("child")) for pair in pairs]

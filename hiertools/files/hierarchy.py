@@ -119,7 +119,7 @@ def read_hierarchy(source: Source | Path) -> Hierarchy:
     nodes = [_node(node) for node in fields.objects("nodes")]
     edges = [Edge(**_edge(edge)) for edge in fields.objects("edges")]
     dropped = [Dropped(**_edge(edge), reason=_reason(edge)) for edge in fields.objects("dropped")]
-    leaves = fields.list("leaves")
+    leaves = fields.texts("leaves")
     about = {key: fields.object(key) for key in ("source", "parameters", "statistics")}
     try:
         return Hierarchy(
@@ -131,7 +131,7 @@ def read_hierarchy(source: Source | Path) -> Hierarchy:
             distance=fields.text("distance"),
             chain=fields.list("provenance"),
         )
-    except (UserError, TypeError) as error:
+    except UserError as error:
         raise UserError(f"{source.name}: {error}") from None
 
 

@@ -4,6 +4,7 @@ import gzip
 import hashlib
 import io
 import sys
+import tempfile
 import zlib
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
@@ -108,6 +109,18 @@ class Source:
         while self.read(BLOCK_BYTES):
             pass
         return self._raw.sha256.hexdigest()
+
+
+@contextmanager
+def spooled(path: Path) -> Iterator[Path]:
+    """Yield a path that can be read several times: for `-`, that of a temporary copy."""
+    if path != STDIN:
+        yield path
+        return
+    with tempfile.NamedTemporaryFile(prefix="hiertools-") as copy:
+        copy.write(Source(path).read())
+        copy.flush()
+        yield Path(copy.name)
 
 
 def decode(data: bytes, name: str, first_line: int = 1) -> str:

@@ -134,6 +134,13 @@ class Fields:
             raise self._bad(key, "text")
         return value
 
+    def texts(self, key: str) -> list[str]:
+        """Return a list of texts."""
+        value = self._get(key)
+        if not isinstance(value, list) or not all(isinstance(text, str) for text in value):
+            raise self._bad(key, "a list of texts")
+        return value
+
     def count(self, key: str) -> int:
         """Return a whole number of at least 0."""
         value = self._get(key)

@@ -16,6 +16,7 @@ from hiertools.errors import UserError
 MAX_OBJECTS = 1000
 MAX_DEPTH = 8
 MAX_ATTRIBUTES = 64
+MAX_ATTRIBUTE_BYTES = 1 << 16
 FLETCHER32 = 3
 PLAIN_KINDS = "biufS"
 
@@ -91,8 +92,10 @@ class _Walk:
             raise self.refuse(place, "too many attributes")
         for key in item.attrs:
             attribute = item.attrs.get_id(key)
-            if attribute.dtype.kind not in PLAIN_KINDS or attribute.get_storage_size() > 65536:
+            if attribute.dtype.kind not in PLAIN_KINDS:
                 raise self.refuse(f"{place}@{key}", f"has the type {attribute.dtype}")
+            if attribute.get_storage_size() > MAX_ATTRIBUTE_BYTES:
+                raise self.refuse(f"{place}@{key}", "is larger than any attribute of ours")
 
     def dataset(self, data: Any, place: str) -> None:
         if data.is_virtual:

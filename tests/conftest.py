@@ -1,0 +1,31 @@
+"""What the tests share: `hier` runs a command as people do."""
+
+import os
+import subprocess
+import sys
+
+import pytest
+
+
+@pytest.fixture(scope="session")
+def hier():
+    """Run a command and return its stdout and stderr as text, and its returncode.
+
+    stdin: bytes; before: words before the command, such as a shell that sets a limit.
+    """
+
+    def run(*arguments, stdin=b"", env=None, cwd=None, before=()):
+        command = [*before, sys.executable, "-m", "hiertools", *map(str, arguments)]
+        done = subprocess.run(
+            command,
+            input=stdin,
+            capture_output=True,
+            check=False,
+            cwd=cwd,
+            env={**os.environ, **(env or {})},
+            timeout=60,
+        )
+        done.stdout, done.stderr = done.stdout.decode(), done.stderr.decode()
+        return done
+
+    return run
