@@ -3,7 +3,7 @@
     python man/make.py            rewrite the text between the marker comments of every page
     python man/make.py --check    change nothing; name the pages that are stale and exit with 1
 
-A page marks what is generated with lines `.\\" NAME: begin` and `.\\" NAME: end`. NAME is `synopsis`
+Generated text stands between the lines `.\\" NAME: begin` and `.\\" NAME: end`. NAME is `synopsis`
 or `options` in the page of a command, and `commands`, `options` or `shared` in hiertools.1.
 Everything else is written by hand. Pages are ASCII, because groff reads Latin-1.
 """
@@ -18,7 +18,7 @@ from typing import Any
 import typer
 
 from hiertools import cli, plugins
-from hiertools.plugins import Family, Member
+from hiertools.plugins import Member, Option
 
 FOLDER = Path(__file__).parent
 OVERVIEW = "hiertools.1"
@@ -36,6 +36,8 @@ ESCAPES = {
     "\t": " ",
     "…": "...",
 }
+
+VALUES = {"bool": r"\fBtrue\fR|\fBfalse\fR", "int": r"\fIN\fR"}
 
 Generated = dict[str, Callable[[], str]]
 
@@ -87,10 +89,10 @@ def _program(verb: str = "") -> Any:
 
 
 def _commands() -> str:
-    summaries = {name: _program().commands[name].short_help for name in cli.COMMANDS}
+    commands = _program().commands
     return "".join(
-        f".TP\n.BR hiertools\\-{escape(name)} (1)\n{prose(summary)}\n"
-        for name, summary in summaries.items()
+        f".TP\n.BR hiertools\\-{escape(name)} (1)\n{prose(commands[name].short_help)}\n"
+        for name in cli.COMMANDS
     )
 
 
@@ -110,11 +112,13 @@ def _shared_options() -> str:
 
 
 def _synopsis(verb: str) -> str:
-    lines = [f".B hiertools {escape(verb)}", r".RI [ OPTION \|.\|.\|.]"]
+    lines = [f".B hiertools {escape(verb)}", r".RI [ OPTION \|.\|.\|.]\&"]
     for argument in _arguments(command(verb)):
         word = _argument_name(argument)
         dots = r"\ .\|.\|." if argument.nargs != 1 else ""
-        lines.append(f".IR {word} {dots}".rstrip() if argument.required else f".RI [ {word} {dots}]")
+        lines.append(
+            f".IR {word} {dots}".rstrip() if argument.required else f".RI [ {word} {dots}]"
+        )
     return "\n".join(lines) + "\n"
 
 
@@ -129,7 +133,7 @@ def _options(verb: str) -> str:
             text += _option(found, option)
     for name, (title, family) in FAMILIES.items():
         if any(name in option.opts for option in found.params):
-            text += f".SS {title}\n" + _family(name, family)
+            text += f".SS {title}\n" + "".join(map(_member, plugins.members(family).values()))
     return text
 
 
@@ -143,80 +147,82 @@ def _argument_name(argument: Any) -> str:
 
 def _all_parameters(found: Any) -> list[Any]:
     """Return the parameters of a command in order, with --help."""
-    return list(found.get_params(typer.Context(found)))
+    return list(found.get_params(_context(found)))
+
+
+def _context(found: Any) -> typer.Context:
+    """Return a context in which a command's lines of help are as long as they need to be."""
+    names = _program().context_settings["help_option_names"]
+    return typer.Context(found, max_content_width=1000, help_option_names=names)
 
 
 def _option(found: Any, option: Any) -> str:
     """Return an option's entry: its names, its value, its help, its default and its range."""
-    head, text = option.get_help_record(typer.Context(found, max_content_width=1000))
-    names = ", ".join(f"\\fB{escape(name)}\\fR" for name in sorted(option.opts, key=len))
-    metavar = head.removeprefix(", ".join(sorted(option.opts, key=len))).strip()
-    text, _, extra = text.partition("  [")
-    notes = [_note(note) for note in extra.rstrip("]").split("; ") if note]
-    lines = [f".TP\n{names}{_value(metavar)}", prose(text), *filter(None, notes)]
-    return "\n".join(lines) + "\n"
+    head, text = option.get_help_record(_context(found))
+    spelled = sorted(option.opts, key=len)
+    names = ", ".join(map(_bold, spelled))
+    value = _value(head.removeprefix(", ".join(spelled)).strip())
+    match = re.fullmatch(r"(.*?)\s+\[((?:default: |\d+<=|x[<>]=).+)\]", text)
+    text, extra = match.groups() if match else (text, "")
+    notes = sorted(filter(None, map(_note, filter(None, extra.split("; ")))))
+    return "\n".join([f".TP\n{names}{value}", prose(text), *notes]) + "\n"
 
 
 def _value(metavar: str) -> str:
     """Return an option's value: words to replace in italics, words to take as they are in bold."""
-    choices = metavar.startswith("<") and " " not in metavar
     words = "N" if metavar == "<int range>" else metavar.strip("<>")
-    literal = choices or not words.replace("|", "").replace("-", "").isupper()
-    parts = [
-        f"\\fB{escape(word)}\\fR" if literal and not word.isupper() else f"\\fI{escape(word)}\\fR"
-        for word in words.split("|")
-    ]
+    parts = [_italic(word) if word.isupper() else _bold(word) for word in words.split("|")]
     return " " + "|".join(parts) if words else ""
 
 
 def _note(note: str) -> str:
     """Return a sentence of what `--help` has in brackets."""
     if note.startswith("default: "):
-        return f"The default is \\fB{escape(note.removeprefix('default: '))}\\fR."
+        return f"The default is {_bold(note.removeprefix('default: '))}."
     match = re.fullmatch(r"(?:(\d+)<=)?x(?:>=(\d+)|<=(\d+))", note)
     if match and match[2]:
-        return f"The value is at least {match[2]}."
+        return f"At least {match[2]}." if int(match[2]) else ""
     if match and match[1]:
-        return f"The value is from {match[1]} to {match[3]}."
+        return f"From {match[1]} to {match[3]}."
     raise SystemExit(f"the note [{note}] has no sentence yet")
 
 
-def _family(option: str, family: Family) -> str:
-    """Return the members of a family, each with its options."""
-    members = plugins.members(family).values()
-    return "".join(_member(family, member) for member in members)
-
-
-def _member(family: Family, member: Member) -> str:
-    path = plugins.PACKAGE / family.folder / f"{member.name}.py"
-    module = ast.parse(path.read_text(encoding="utf-8"))
-    function = next(
-        node
-        for node in module.body
-        if isinstance(node, ast.FunctionDef) and node.name == family.function
-    )
-    about = ast.get_docstring(function) or ""
-    values = ",".join(f"\\fI{escape(value.upper())}\\fR" for value in member.values)
-    head = f"\\fB{escape(member.name)}\\fR" + (f"\\fB:\\fR{values}" if values else "")
-    text = [f".TP\n{head}", prose(ast.get_docstring(module) or "")]
+def _member(member: Member) -> str:
+    """Return the entry of a member of a family, with its options."""
+    about, usage = _docstrings(member)
+    values = ",".join(_italic(value.upper()) for value in member.values)
+    head = _bold(member.name + ":") + values if values else _bold(member.name)
+    text = [f".TP\n{head}", prose(about)]
     if values:
-        text.append(prose(about.partition("\n")[0]))
+        text.append(prose(usage.partition("\n")[0]))
     if member.options:
-        text.append(".RS")
-        for each in member.options:
-            kind = each.type.partition(" ")[0]
-            value = {"bool": r"\fBtrue\fR|\fBfalse\fR", "int": r"\fIN\fR"}.get(kind, r"\fITEXT\fR")
-            text.append(f".TP\n\\fB{escape(each.name)}=\\fR{value}")
-            text.append(prose(_described(about, member, each.name)))
-            if each.default not in (None, ""):
-                text.append(f"The default is \\fB{escape(str(each.default).lower())}\\fR.")
-        text.append(".RE")
+        options = (
+            _member_option(each, _described(usage, member, each.name)) for each in member.options
+        )
+        text += [".RS", *options, ".RE"]
     return "\n".join(text) + "\n"
 
 
-def _described(about: str, member: Member, option: str) -> str:
+def _docstrings(member: Member) -> tuple[str, str]:
+    """Return the docstrings of a member's module and of its one public function."""
+    path = plugins.PACKAGE / member.family.folder / f"{member.name}.py"
+    module = ast.parse(path.read_text(encoding="utf-8"))
+    functions = {node.name: node for node in module.body if isinstance(node, ast.FunctionDef)}
+    usage = ast.get_docstring(functions[member.family.function])
+    return ast.get_docstring(module) or "", usage or ""
+
+
+def _member_option(option: Option, text: str) -> str:
+    value = VALUES.get(option.type.partition(" ")[0], _italic("TEXT"))
+    lines = [f".TP\n{_bold(option.name + '=')}{value}", prose(text)]
+    if option.default not in (None, ""):
+        lines.append(f"The default is {_bold(str(option.default).lower())}.")
+    return "\n".join(lines)
+
+
+def _described(usage: str, member: Member, option: str) -> str:
     """Return what a function's docstring says of one option, as a sentence."""
-    flat = " ".join(about.split())
+    flat = " ".join(usage.split())
     names = "|".join(each.name for each in member.options)
     pieces = re.split(rf"(?:^|(?<=[.;]) )({names}): ", flat)
     found = dict(zip(pieces[1::2], pieces[2::2], strict=True)).get(option)
@@ -227,12 +233,21 @@ def _described(about: str, member: Member, option: str) -> str:
 
 
 def prose(text: str) -> str:
-    """Return text for groff: paragraphs filled, `code` in bold, option names in bold."""
+    """Return text for groff: a sentence a line, `code` and the names of options in bold."""
     escaped = escape(" ".join(text.split()))
     escaped = re.sub(r"\\\(ga(.+?)\\\(ga", r"\\fB\1\\fR", escaped)
     escaped = re.sub(r"(?<![\w\\])(\\-\\-[a-z]+(?:\\-[a-z]+)*)", r"\\fB\1\\fR", escaped)
     escaped = re.sub(r"(?<=[\w)])\\-(?=\w)", "-", escaped)  # a hyphen of a compound word
-    return re.sub(r"^([.'])", r"\\&\1", escaped)
+    lines = re.sub(r"(?<=[\w)]\.) (?=[A-Z])", "\n", escaped)
+    return re.sub(r"(?m)^([.'])", r"\\&\1", lines)
+
+
+def _bold(text: str) -> str:
+    return f"\\fB{escape(text)}\\fR"
+
+
+def _italic(text: str) -> str:
+    return f"\\fI{escape(text)}\\fR"
 
 
 def escape(text: str) -> str:

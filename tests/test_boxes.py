@@ -1,6 +1,7 @@
 from decimal import ROUND_HALF_EVEN, Decimal
 from fractions import Fraction
 
+import numba
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -9,6 +10,15 @@ from hypothesis import strategies as st
 from hiertools.boxes import EDGE, MILLION, clip_to_image, from_fractions, from_pixels, from_xywh
 
 lightly = settings(deadline=None, max_examples=60)
+
+
+@pytest.fixture(autouse=True, scope="module")
+def one_thread():
+    """Threads that wait for each other take most of the time of a small table."""
+    before = numba.get_num_threads()
+    numba.set_num_threads(1)
+    yield
+    numba.set_num_threads(before)
 
 
 def decimals(places, low, high):
@@ -77,6 +87,15 @@ def test_fractions_of_more_places_are_rounded_half_to_even(found):
 )
 def test_a_fraction(fraction, wanted):
     assert from_fractions(np.full((1, 4), fraction)).tolist() == [[wanted] * 4]
+
+
+@pytest.mark.parametrize(("tie", "wanted"), [(0.0000015, 2), (0.0000025, 2), (0.1234565, 123_456)])
+def test_what_binary_did_to_a_decimal_is_undone(tie, wanted):
+    for value in (tie, np.nextafter(tie, 0), np.nextafter(tie, 1)):
+        assert from_fractions(np.full((1, 4), value)).tolist() == [[wanted] * 4]
+        box = np.array([[value * 1000, 0, 0, value * 1000]])
+        corners = from_xywh(box, np.array([[1000, 1000]]))
+        assert corners.tolist() == [[wanted, 0, wanted, wanted]]
 
 
 @lightly

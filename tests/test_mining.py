@@ -3,6 +3,7 @@ from decimal import Decimal
 from fractions import Fraction
 from unittest import mock
 
+import numba
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -21,6 +22,15 @@ WHOLE = (0, 0, 10, 10)
 OVERLAPS = [Decimal(text) for text in ("0", "0.333333", "0.5", "0.75", "0.8", "1")]
 
 lightly = settings(deadline=None, max_examples=60)
+
+
+@pytest.fixture(autouse=True, scope="module")
+def one_thread():
+    """Threads that wait for each other take most of the time of a small table."""
+    before = numba.get_num_threads()
+    numba.set_num_threads(1)
+    yield
+    numba.set_num_threads(before)
 
 
 def no_tick(done):
@@ -282,6 +292,28 @@ def test_items_of_pairs_keep_labels_boxes_and_flags_in_a_file(tmp_path):
     assert read.meta["left_out"] == {
         "below_min_area": 0, "group_pairs": 1, "groups": 0, "no_area": 2,
     }  # fmt: skip
+
+
+def test_threads_make_no_difference():
+    rng = np.random.default_rng(0)
+    images = {
+        str(i): [
+            (
+                "abcde"[rng.integers(5)],
+                tuple(np.sort(rng.integers(0, 11, (2, 2)), axis=0).flat),
+                False,
+            )
+            for _ in range(rng.integers(20))
+        ]
+        for i in range(200)
+    }
+    found = []
+    for threads in {1, numba.config.NUMBA_NUM_THREADS}:
+        numba.set_num_threads(threads)
+        found.append(count(images))
+    numba.set_num_threads(1)
+    assert found[0] == found[-1]
+    assert found[0].frequency == count_by_loops(images, "0.8")[1]
 
 
 def test_no_boxes_make_no_pairs():

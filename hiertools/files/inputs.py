@@ -120,7 +120,11 @@ def spooled(path: Path) -> Iterator[Path]:
     with tempfile.NamedTemporaryFile(prefix="hiertools-") as copy:
         copy.write(Source(path).read())
         copy.flush()
-        yield Path(copy.name)
+        try:
+            yield Path(copy.name)
+        except UserError as error:
+            error.args = (str(error).replace(copy.name, "standard input"),)
+            raise
 
 
 def decode(data: bytes, name: str, first_line: int = 1) -> str:

@@ -20,6 +20,7 @@ BARE_PARSE = "import polars, sys; print(len(polars.read_csv(sys.argv[1])))"
 DUCKDB = """
 import duckdb, sys
 duckdb.sql("SET preserve_insertion_order = false")
+duckdb.sql("SET enable_progress_bar = false")
 print(len(duckdb.sql('''
 WITH box AS (
     SELECT row_number() OVER () AS id, ImageID AS image, LabelName AS label,

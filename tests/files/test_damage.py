@@ -142,7 +142,7 @@ def test_no_flip_gives_another_table(name, seed, request, tmp_path):
 def test_a_flip_in_the_first_bytes_is_found(whole, tmp_path):
     data, expected = whole.read_bytes(), content(whole)
     path = tmp_path / "flipped.h5"
-    for place in range(300):
+    for place in range(0, 300, 3):
         path.write_bytes(flipped(data, place, place % 8))
         found_or_same(path, expected)
 

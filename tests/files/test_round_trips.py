@@ -14,7 +14,7 @@ from tests import strategies
 
 META = {"encoder": "lite0", "dimension": 3}
 few = settings(
-    max_examples=25,
+    max_examples=15,
     deadline=None,
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )

@@ -1,0 +1,241 @@
+"""What is documented is what there is: commands, options, files, exit codes."""
+
+import json
+import re
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import h5py
+import numpy as np
+import pytest
+import typer
+
+from hiertools import cli, errors
+from hiertools.files import kinds
+from hiertools.files.hierarchy import Dropped, Edge, Hierarchy, Node, write_hierarchy
+
+ROOT = Path(__file__).parent.parent
+MAN = ROOT / "man"
+PAGES = sorted(path.name for path in MAN.glob("hiertools*"))
+FONT = re.compile(r"\\f[BIRP]|\\[|&%]")
+ESCAPES = {r"\-": "-", r"\(aq": "'", r"\(dq": '"', r"\ ": " ", r"\e": "\\"}
+
+# Under these keys are names that hiertools does not choose, or the options of a command.
+FREE = {"options", "libraries", "preprocess"}
+TYPES = {
+    bool: "boolean",
+    int: "integer",
+    float: "number",
+    str: "text",
+    list: "list",
+    dict: "object",
+}
+COLUMNS = (
+    "id,image,labels,x0,y0,x1,y1,latitude,longitude,occluded,truncated,group_of,depiction,inside"
+)
+
+
+def source(name: str) -> str:
+    return (MAN / name).read_text(encoding="ascii")
+
+
+def plain(roff: str) -> str:
+    """Return roff text without its fonts and escapes."""
+    text = FONT.sub("", roff)
+    for escape, meant in ESCAPES.items():
+        text = text.replace(escape, meant)
+    return text
+
+
+def sections(name: str) -> dict[str, str]:
+    """Return the text of each section of a page, by title."""
+    parts = (part.partition("\n") for part in plain(source(name)).split("\n.SH ")[1:])
+    return {title: text for title, _, text in parts}
+
+
+def tags(text: str) -> list[str]:
+    """Return the tags of the entries in a text, as they are printed."""
+    return [printed(line) for line in re.findall(r"^\.T[PQ]\n(.+)$", text, re.MULTILINE)]
+
+
+def printed(line: str) -> str:
+    """Return what `.BR name " (type)"` and the like print."""
+    if not line.startswith("."):
+        return line
+    return "".join(quoted or word for quoted, word in re.findall(r'"([^"]*)"|(\S+)', line[3:]))
+
+
+def examples(name: str) -> list[str]:
+    return re.findall(r"^\.EX\n(.*?)^\.EE", source(name), re.MULTILINE | re.DOTALL)
+
+
+def command(name: str) -> Any:
+    program: Any = typer.main.get_command(cli.build(name))
+    return program.commands[name]
+
+
+@pytest.mark.parametrize("name", cli.COMMANDS)
+def test_a_command_has_help_a_page_and_a_row_in_the_readme(name):
+    assert command(name).help.partition("\n")[0].endswith(".")
+    assert sections(f"hiertools-{name}.1")["NAME"].startswith(f"hiertools-{name} - ")
+    assert f"hiertools-{name}(1)" in tags(sections("hiertools.1")["COMMANDS"])
+    assert f"| `{name}" in (ROOT / "README.md").read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize("name", cli.COMMANDS)
+def test_every_argument_and_option_has_help_and_is_in_the_page(name):
+    entries = "\n".join(tags(sections(f"hiertools-{name}.1")["OPTIONS"]))
+    parameters = command(name).params
+    assert parameters
+    for each in parameters:
+        assert each.help, each.name
+        is_option = each.param_type_name == "option"
+        for spelled in each.opts if is_option else [each.metavar.strip("[]…")]:
+            assert re.search(rf"(^|, ){spelled}($|,| )", entries, re.MULTILINE), spelled
+
+
+def test_what_is_generated_in_the_pages_is_up_to_date():
+    made = [sys.executable, str(MAN / "make.py"), "--check"]
+    result = subprocess.run(made, capture_output=True, text=True, check=False)
+    assert result.stdout + result.stderr == ""
+    assert result.returncode == 0
+
+
+@pytest.mark.skipif(shutil.which("groff") is None, reason="groff is not installed")
+@pytest.mark.parametrize("device", ["utf8", "ascii"])
+@pytest.mark.parametrize("name", PAGES)
+def test_groff_has_nothing_to_say_about_a_page(name, device):
+    lint = ["groff", "-man", "-ww", f"-T{device}", str(MAN / name)]
+    result = subprocess.run(lint, capture_output=True, text=True, check=False)
+    assert result.stderr == ""
+    assert result.returncode == 0
+    assert len(result.stdout) > 1000
+
+
+@pytest.mark.parametrize("name", PAGES)
+def test_examples_can_be_copied(name):
+    """Groff prints a bare - ' ` ^ ~ as another character, for print."""
+    for example in examples(name):
+        assert not re.search(r"(?<!\\)-|['`^~]", example), example
+
+
+@pytest.mark.parametrize("name", PAGES)
+def test_examples_use_commands_and_options_that_there_are(name):
+    text = plain("\n".join(examples(name))).replace("\\\n", " ")
+    for verb, rest in re.findall(r"\bhiertools ([a-z-]+)\b(?!:)([^|;\n]*)", text):
+        known = {spelled for each in command(verb).params for spelled in each.opts}
+        used = re.findall(r"(?<= )--?[a-z][a-z-]*", rest)
+        assert set(used) <= known, rest
+
+
+def test_every_exit_code_is_in_the_page():
+    codes = {value for name, value in vars(errors).items() if name.isupper()}
+    listed = {int(tag) for tag in tags(sections("hiertools.1")["EXIT STATUS"])}
+    assert codes == listed
+
+
+@pytest.fixture(scope="module")
+def files(tmp_path_factory, hier) -> list[Path]:
+    """A small file of each kind, with every key, dataset and column that there can be."""
+    folder = tmp_path_factory.mktemp("files")
+
+    def run(*arguments: str) -> None:
+        result = hier(*arguments, cwd=folder)
+        assert result.returncode == 0, result.stderr
+
+    run("sample", "scenes", "--images", "4", "--size", "32")
+    boxes = "scenes/train-annotations-bbox.csv"
+    run("mine-hierarchy", boxes, "--freq", "2", "--pairs", "pairs.h5", "-o", "tree.json")
+    run("mine-hierarchy", boxes, "--shard", "0/2", "-o", "counts.json")
+    write_hierarchy(folder / "levels.json", with_levels(), chain=[], overwrite=False)
+    image = next((folder / "scenes/train").iterdir())
+    (folder / "images.txt").write_text(f"{image}\nmissing.jpg\n")
+    encoder = ("--encoder", "timm:test_resnet,random=true", "--workers", "0")
+    run("embed", "images.txt", *encoder, "--max-bad", "1", "-o", "images.h5")
+    np.save(folder / "vectors.npy", np.ones((1, 2)))
+    (folder / "ids.txt").write_text("a\n")
+    (folder / "table.csv").write_text(f"{COLUMNS}\na,a,b|c,0,0,1,1,48,16,0,0,1,0,0\n")
+    run(
+        "embed", "--from", "vectors.npy", "--ids", "ids.txt", "--table", "table.csv", "-o", "all.h5"
+    )
+    names = ("scenes/hierarchy.json", "tree.json", "levels.json", "counts.json", "pairs.h5")
+    return [folder / name for name in (*names, "images.h5", "all.h5", "images.h5.rejects.jsonl")]
+
+
+def with_levels() -> Hierarchy:
+    edge = ("a", "b", 3, 2, 0.5)
+    return Hierarchy(
+        nodes=[Node("a", "A", "top", 4), Node("b", "B", "low", 3)],
+        edges=[Edge(*edge)],
+        leaves=["b"],
+        dropped=[Dropped("b", "a", 1, 1, 0.25, "cycle")],
+        source={"format": "coco", "files": ["boxes.json"]},
+        parameters={},
+        statistics={},
+        distance="path",
+    )
+
+
+def test_every_kind_is_written_and_described(files):
+    assert {kinds.header(path)[0] for path in files} == set(kinds.KINDS)
+    for kind in kinds.KINDS:
+        assert kind.upper() in sections("hiertools-files.5")
+        assert any(
+            tag.startswith(f"{kind} (")
+            for tag in tags(sections("hiertools-files.5")["DESCRIPTION"])
+        )
+
+
+def test_every_key_dataset_and_attribute_is_described_with_its_type(files):
+    for path in files:
+        described = entries(kinds.header(path)[0])
+        there = set(in_hdf5(path) if path.suffix == ".h5" else in_json(path.read_text()))
+        assert len(there) > 2
+        assert there <= described, f"{path.name}: {sorted(there - described)}"
+
+
+def entries(kind: str) -> set[tuple[str, str]]:
+    """Return names and types that the page describes for a kind of file."""
+    page = sections("hiertools-files.5")
+    text = [page[title] for title in ("COMMON PARTS", "THE ITEM TABLE", kind.upper())]
+    found = (re.match(r"(\S+) \((\w+)", tag) for tag in tags("\n".join(text)))
+    return {(match[1], match[2]) for match in found if match}
+
+
+def in_json(text: str) -> Iterator[tuple[str, str]]:
+    """Yield names and types of all keys of a document, or of those on every line."""
+    lines = text.splitlines() if text.startswith('{"') else [text]
+    for line in lines:
+        yield from keys(json.loads(line))
+
+
+def keys(value: Any) -> Iterator[tuple[str, str]]:
+    if isinstance(value, dict):
+        for key, inner in value.items():
+            yield key, TYPES[type(inner)]
+            if key not in FREE:
+                yield from keys(inner)
+    elif isinstance(value, list):
+        for inner in value:
+            yield from keys(inner)
+
+
+def in_hdf5(path: Path) -> Iterator[tuple[str, str]]:
+    """Yield names and types of all attributes and datasets, and of the keys in their JSON."""
+    found: list[tuple[str, str]] = []
+
+    def visit(name: str, item: Any) -> None:
+        found.extend((key, TYPES[int]) for key in item.attrs if name)
+        if isinstance(item, h5py.Dataset):
+            found.append((name, "text" if item.dtype.kind == "S" else str(item.dtype)))
+        if name in ("meta", "provenance"):
+            found.extend(in_json(item[:].tobytes().decode()))
+
+    with h5py.File(path) as file:
+        assert set(file.attrs) == {"kind", "version"}
+        file.visititems(visit)
+    return iter(found)
