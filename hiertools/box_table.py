@@ -14,8 +14,8 @@ from numpy.typing import NDArray
 from hiertools import plugins
 from hiertools.boxes import MILLION, Boxes, Corners, clip_to_image
 from hiertools.errors import UserError
-from hiertools.files import hdf5, items, json
-from hiertools.files.inputs import Source
+from hiertools.files import items, json
+from hiertools.files.inputs import HDF5_MAGIC, Source
 from hiertools.files.items import FLAGS, Items, Labels
 from hiertools.files.json import Document
 from hiertools.terminal import Tick
@@ -108,7 +108,7 @@ def missing_images(table: BoxTable, only: set[str] | None, shard: tuple[int, int
 def _sniff(source: Source) -> str:
     if (kind := json.kind_of(source)) is not None:
         raise UserError(f"{source.name}: is a {kind} file; annotations are needed")
-    if source.head.startswith(hdf5.MAGIC):
+    if source.head.startswith(HDF5_MAGIC):
         raise UserError(f"{source.name}: is an HDF5 file; annotations are needed")
     for name, member in plugins.members(plugins.ANNOTATIONS).items():
         if member.load().sniff(source):
@@ -193,10 +193,10 @@ class _Collector:
         image, label, corners = (
             np.concatenate(column) for column in zip(*(self.parts or [empty]), strict=True)
         )
+        flags = self._joined_flags()
         self.parts.clear()
         recode = np.cumsum(self.wanted, dtype=np.uint32) - 1
         image = recode[image].astype(np.uint32)
-        flags = self._joined_flags()
         if (np.diff(image.astype(np.int64)) < 0).any():
             order = np.argsort(image, kind="stable")
             image, label, corners = image[order], label[order], corners[order]
@@ -212,9 +212,13 @@ class _Collector:
         )  # fmt: skip
 
     def _joined_flags(self) -> dict[str, NDArray[np.bool_]]:
-        """Return the flags that every batch has."""
-        shared = [name for name in FLAGS if self.flags and all(name in f for f in self.flags)]
-        return {name: np.concatenate([f[name] for f in self.flags]) for name in shared}
+        """Return the flags that any batch has; where one does not say, they are not set."""
+        absent = [np.zeros(len(image), bool) for image, _, _ in self.parts]
+        return {
+            name: np.concatenate([f.get(name, a) for f, a in zip(self.flags, absent, strict=True)])
+            for name in FLAGS
+            if any(name in flags for flags in self.flags)
+        }
 
 
 def as_items(table: BoxTable) -> Items:

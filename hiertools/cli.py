@@ -53,7 +53,7 @@ Debug = Annotated[
     ),
 ]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Say nothing but errors.")]
-Verbose = Annotated[bool, typer.Option("--verbose", "-v", help="Say more.")]
+Verbose = Annotated[bool, typer.Option("--verbose", "-v", help="Say time and peak memory too.")]
 
 
 def build(verb: str) -> typer.Typer:
@@ -113,6 +113,7 @@ def _with_shared_options(command: Callable[..., None]) -> Callable[..., None]:
     def run(quiet: bool, verbose: bool, debug: bool, **options: Any) -> None:
         terminal.set_level(0 if quiet else 2 if verbose else 1)
         command(**options)
+        terminal.say_cost()
 
     keyword = inspect.Parameter.KEYWORD_ONLY
     extra = [
@@ -136,13 +137,20 @@ def main(arguments: list[str] | None = None) -> int:
             sys.stdout.flush()
         return code
     except BrokenPipeError:
-        return _without_reader()
+        _silence_stdout()
+        return errors.DONE
+    except SystemExit:
+        # typer ends the program itself when nobody reads standard output any more
+        if type(sys.stdout).__name__ == "PacifyFlushWrapper":
+            return errors.DONE
+        raise
     except errors.InterruptedBySignal:
         return errors.STOPPED
     except errors.UserError as error:
         return _fail(arguments, str(error), error.exit_code)
     except exceptions.TyperException as error:
-        hint = f"hiertools {name} --help" if (name := _verb(arguments)) else "hiertools --help"
+        context = getattr(error, "ctx", None)
+        hint = f"{context.command_path if context else 'hiertools'} --help"
         message = error.format_message().rstrip(".")
         return _fail(arguments, f"{message}; see '{hint}'", errors.USAGE)
     except MemoryError:
@@ -190,12 +198,6 @@ def _fault(arguments: list[str], error: Exception) -> int:
         f"internal fault: {what}; run with --debug and report it",
         errors.FAULT,
     )
-
-
-def _without_reader() -> int:
-    """End in silence when nobody reads standard output any more."""
-    _silence_stdout()
-    return errors.DONE
 
 
 def _silence_stdout() -> None:

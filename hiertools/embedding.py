@@ -20,7 +20,7 @@ from torch.utils.data import DataLoader, Dataset
 
 from hiertools import signals
 from hiertools.encoder import Encoder, digest
-from hiertools.errors import DeviceError, UserError
+from hiertools.errors import DeviceError, UsageError, UserError
 from hiertools.files import items, json
 from hiertools.files.json import Document
 from hiertools.images import BadImageError, open_rgb
@@ -33,8 +33,8 @@ Vectors = NDArray[np.float32]
 class Settings:
     """How to run the network.
 
-    output: embedding or logits; precision: float32, or float16 or bfloat16 (autocast, CUDA
-    only); min_size: least side of a crop in pixels.
+    output: embedding or logits; precision: float32, or float16 or bfloat16 by autocast; min_size:
+    least side of a crop in pixels.
     """
 
     output: str
@@ -77,14 +77,18 @@ def choose_device(name: str) -> torch.device:
     except RuntimeError:
         device = torch.device("meta")
     if device.type not in ("cpu", "cuda"):
-        raise DeviceError(f"--device {name}: there are auto, cpu and cuda[:I]")
+        raise UsageError(f"--device {name}: there are auto, cpu and cuda[:I]")
     if device.type == "cuda" and (device.index or 0) >= torch.cuda.device_count():
         raise DeviceError(f"--device {name}: this machine has no such GPU; use --device cpu")
     return device
 
 
 def describe(inventory: Inventory, encoder: Encoder, settings: Settings, *, name: str) -> Document:
-    """Return what the output says of how it was made; `config` is a digest of all of it."""
+    """Return what the output says of how it was made; `config` is a digest of all of it.
+
+    Raises `UserError` where the encoder lacks what the output needs.
+    """
+    _forward(encoder, settings, texts=inventory.texts is not None)
     about: Document = {
         "encoder": name,
         "digest": digest(encoder),
@@ -104,8 +108,7 @@ def embed(
 ) -> Iterator[Embedded]:
     """Yield the vectors of the rows from `start` on, batch by batch, in the rows' order.
 
-    `start` is a multiple of the batch size. Raises `UserError` where the encoder lacks what the
-    output needs.
+    `start` is a multiple of the batch size.
     """
     forward = _forward(encoder, settings, texts=inventory.texts is not None)
     encoder.network.to(settings.device)

@@ -101,19 +101,20 @@ class Parts:
         )
         return self._read(path)
 
-    def is_complete(self, output: Path) -> bool:
-        """Return whether the output is there, made with this configuration.
+    def finished(self, output: Path) -> Document | None:
+        """Return what the output says of itself if it is there, made with this configuration.
 
         Raises `UserError` if it is there, made with another.
         """
         if not output.exists():
-            return False
-        if embeddings.read_embeddings(output).meta.get("config") != self.config:
+            return None
+        meta = embeddings.read_embeddings(output).meta
+        if meta.get("config") != self.config:
             raise UserError(
                 f"{output}: was made from other inputs or with other options; give the same ones,"
                 " or make it anew with --overwrite"
             )
-        return True
+        return meta
 
     def finish(
         self,
@@ -132,7 +133,9 @@ class Parts:
         used = np.array([row for part in parts for row in part.used], np.int64)
         if not len(used):
             reasons = [reject["reason"] for part in parts for reject in part.rejects]
-            raise UserError(f"none of the {len(table):,} items can be used; {reasons[:1]}")
+            shutil.rmtree(self.folder)
+            first = reasons[0] if reasons else "all crops are below --min-size"
+            raise UserError(f"none of {len(table):,} items can be used; the first: {first}")
         dimension = parts[0].vectors.shape[1]
         about = {
             **meta,

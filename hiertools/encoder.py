@@ -1,6 +1,7 @@
 """Encoders: pictures or lines of text to vectors. Members of the family make one of these."""
 
 import hashlib
+import logging
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -42,9 +43,18 @@ def load(spec: str, *, seed: int) -> Encoder:
     choice = plugins.parse(plugins.ENCODERS, spec)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        encoder: Encoder = choice.call()
+        encoder: Encoder = _silently(choice.call)
     encoder.network.eval().requires_grad_(False)
     return encoder
+
+
+def _silently(make: Callable[[], Encoder]) -> Encoder:
+    """Keep libraries from warning of retries and untrained weights: errors say what matters."""
+    logging.disable(logging.WARNING)
+    try:
+        return make()
+    finally:
+        logging.disable(logging.NOTSET)
 
 
 def digest(encoder: Encoder) -> str:

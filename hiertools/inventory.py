@@ -97,6 +97,7 @@ def of_images(paths: list[Path], *, root: Path | None) -> Inventory:
     the folder, or as the list has it, without suffix.
     """
     entries: list[tuple[str, Path]] = []
+    listed = False
     for path in paths:
         if path != inputs.STDIN and path.is_dir():
             entries += images.below(path)
@@ -104,6 +105,9 @@ def of_images(paths: list[Path], *, root: Path | None) -> Inventory:
             entries.append((path.stem, path))
         else:
             entries += _listed(path, root)
+            listed = True
+    if root is not None and not listed:
+        raise UsageError("--image-root is for lists of images and for --boxes")
     names = items.encode([name for name, _ in entries])
     n = len(entries)
     if not n:

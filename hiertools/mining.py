@@ -11,11 +11,12 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from decimal import Decimal
 from fractions import Fraction
+from typing import Any
 
 import numba
 import numpy as np
 from numpy.typing import NDArray
-from scipy.sparse import coo_array
+from scipy.sparse import coo_array, csr_array
 
 from hiertools.box_table import BoxTable, as_items
 from hiertools.boxes import MILLION
@@ -30,7 +31,8 @@ from hiertools.terminal import Tick
 
 IMAGE = "image"
 DISTANCE = "path"
-BLOCK_ROWS = 1 << 18
+BLOCK_ROWS = 1 << 20
+DENSE_CELLS = 1 << 24
 
 Rows = NDArray[np.int64]
 Key = tuple[str, str]
@@ -99,21 +101,23 @@ def select(
 
 def pairs(table: BoxTable, *, overlap: Decimal, tick: Tick) -> Iterator[BoxPairs]:
     """Yield the pairs of every image, some images at a time, parents in the order of rows."""
+    for arguments in _blocks(table, overlap):
+        counts = _count_pairs(*arguments)
+        ends = np.concatenate([[0], np.cumsum(counts)])
+        yield BoxPairs(*_fill_pairs(*arguments, ends))
+        tick(len(counts))
+
+
+def _blocks(table: BoxTable, overlap: Decimal) -> Iterator[tuple[Any, ...]]:
+    """Yield the kernels' arguments for whole images of about BLOCK_ROWS boxes together."""
     fraction = Fraction(overlap)
     areas = table.areas()
     image = 0
     while image < len(table.images):
-        # whole images of about BLOCK_ROWS boxes together, at least one
         limit = table.first[image] + BLOCK_ROWS
         stop = max(image + 1, int(np.searchsorted(table.first, limit, "right")) - 1)
         first = table.first[image : stop + 1]
-        arguments = (
-            table.corners, areas, table.label, first, fraction.numerator, fraction.denominator,
-        )  # fmt: skip
-        counts = _count_pairs(*arguments)
-        ends = np.concatenate([[0], np.cumsum(counts)])
-        yield BoxPairs(*_fill_pairs(*arguments, ends))
-        tick(int(first[-1] - first[0]))
+        yield table.corners, areas, table.label, first, fraction.numerator, fraction.denominator
         image = stop
 
 
@@ -140,6 +144,25 @@ def _count_pairs(corners, areas, label, first, numerator, denominator):  # type:
                 if _holds(corners, areas, parent, child, numerator, denominator):
                     counts[parent - start] += 1
     return counts
+
+
+@numba.njit(cache=True, parallel=True)  # type: ignore[misc]
+def _count_dense(corners, areas, label, first, numerator, denominator, size, parts):  # type: ignore[no-untyped-def]
+    """Return pairs and holders by part of the images, label of parent and label of child."""
+    frequency = np.zeros((parts, size, size), np.int64)
+    holders = np.zeros((parts, size, size), np.int64)
+    images = len(first) - 1
+    for part in numba.prange(parts):
+        holder = np.full(size, -1, np.int64)  # the last parent that holds a child of each label
+        for image in range(part * images // parts, (part + 1) * images // parts):
+            for parent in range(first[image], first[image + 1]):
+                for child in range(first[image], first[image + 1]):
+                    if _holds(corners, areas, parent, child, numerator, denominator):
+                        frequency[part, label[parent], label[child]] += 1
+                        if holder[label[child]] != parent:
+                            holder[label[child]] = parent
+                            holders[part, label[parent], label[child]] += 1
+    return frequency, holders
 
 
 @numba.njit(cache=True, parallel=True)  # type: ignore[misc]
@@ -213,14 +236,7 @@ def count(table: BoxTable, rules: Rules, *, part: tuple[int, int], tick: Tick) -
     statistics.update(images=len(table.images), boxes=len(table), outside=table.outside)
     table = table.keep(kept)
     size = len(table.labels)
-    shape = (size, size)
-    frequency = coo_array(shape, dtype=np.int64).tocsr()
-    holders = coo_array(shape, dtype=np.int64).tocsr()
-    for block in pairs(table, overlap=rules.overlap, tick=tick):
-        keys = (table.label[block.parent], table.label[block.child])
-        ones = np.ones(len(block.parent), np.int64)
-        frequency += coo_array((ones, keys), shape=shape).tocsr()
-        holders += coo_array((block.first.astype(np.int64), keys), shape=shape).tocsr()
+    frequency, holders = _count_labels(table, overlap=rules.overlap, tick=tick)
     boxes = np.bincount(table.label, minlength=size)
     counts = Counts(
         boxes=Counter({table.labels[i]: int(n) for i, n in enumerate(boxes) if n}),
@@ -237,7 +253,39 @@ def count(table: BoxTable, rules: Rules, *, part: tuple[int, int], tick: Tick) -
     return counts
 
 
-def _by_labels(matrix: coo_array, labels: list[str]) -> Counter[Key]:
+def _count_labels(table: BoxTable, *, overlap: Decimal, tick: Tick) -> tuple[csr_array, csr_array]:
+    """Return pairs, and parents that hold a child, by the labels of parent and child (l x l)."""
+    size = len(table.labels)
+    frequency, holders = (csr_array((size, size), dtype=np.int64) for _ in range(2))
+    dense = size**2 <= DENSE_CELLS
+    count_block = _count_block_dense if dense else _count_block_sparse
+    for arguments in _blocks(table, overlap):
+        found = count_block(arguments, size)
+        frequency += csr_array(found[0])
+        holders += csr_array(found[1])
+        tick(int(arguments[3][-1] - arguments[3][0]))
+    return frequency, holders
+
+
+def _count_block_dense(arguments: tuple[Any, ...], size: int) -> tuple[Rows, Rows]:
+    """Count into a table for each thread: fast, where the tables are small enough."""
+    parts = max(1, min(numba.get_num_threads(), DENSE_CELLS // max(1, size**2)))
+    frequency, holders = _count_dense(*arguments, size, parts)
+    return frequency.sum(axis=0), holders.sum(axis=0)
+
+
+def _count_block_sparse(arguments: tuple[Any, ...], size: int) -> tuple[coo_array, coo_array]:
+    """Count the pairs one by one, for many classes."""
+    label = arguments[2]
+    ends = np.concatenate([[0], np.cumsum(_count_pairs(*arguments))])
+    parent, child, first = _fill_pairs(*arguments, ends)
+    keys = (label[parent], label[child])
+    shape = (size, size)
+    ones = np.ones(len(parent), np.int64)
+    return coo_array((ones, keys), shape=shape), coo_array((first * ones, keys), shape=shape)
+
+
+def _by_labels(matrix: csr_array, labels: list[str]) -> Counter[Key]:
     found = matrix.tocoo()
     rows = zip(*found.coords, found.data, strict=True)
     return Counter({(labels[p], labels[c]): int(n) for p, c, n in rows if n})

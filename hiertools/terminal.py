@@ -1,5 +1,6 @@
 """What people read, on standard error: notes, warnings and progress."""
 
+import resource
 import sys
 import time
 from collections.abc import Callable, Iterator
@@ -10,6 +11,7 @@ Tick = Callable[[int], None]
 PLAIN_LINE_EVERY_S = 30.0
 
 _level = 1
+_start = time.monotonic()
 
 
 def set_level(level: int) -> None:
@@ -22,6 +24,13 @@ def say(text: str, *, level: int = 1) -> None:
     """Write a line for people."""
     if level <= _level:
         _write(text)
+
+
+def say_cost() -> None:
+    """Say how long the program has run and how much memory it took, if more is wanted."""
+    usage = resource.getrusage(resource.RUSAGE_SELF)
+    seconds = time.monotonic() - _start
+    say(f"took {seconds:,.1f} s and {usage.ru_maxrss / 1024:,.0f} MB at the most", level=2)
 
 
 def warn(text: str) -> None:

@@ -198,7 +198,7 @@ def test_a_first_input_without_boxes_does_not_confuse_the_codes(tmp_path):
     assert table.source["format"] == "coco+openimages"
 
 
-def test_flags_go_with_their_boxes_and_are_those_that_every_input_has(tmp_path):
+def test_flags_go_with_their_boxes_and_are_not_set_where_an_input_has_none(tmp_path):
     lines = [
         line("a", "x", group=1),
         line("b", "y", occluded=1),
@@ -213,8 +213,10 @@ def test_flags_go_with_their_boxes_and_are_those_that_every_input_has(tmp_path):
     plain = tmp_path / "plain.csv"
     plain.write_text("ImageID,LabelName,XMin,YMin,XMax,YMax,IsOccluded\nc,x,0,0,1,1,0\n")
     both = read(path, plain)
-    assert sorted(both.flags) == ["occluded"]
+    assert sorted(both.flags) == ["group_of", "occluded"]
+    assert both.flags["group_of"].tolist() == [True, False, False, False]
     assert both.flags["occluded"].tolist() == [False, True, True, False]
+    assert sorted(read(plain).flags) == ["occluded"]
 
 
 def test_boxes_over_the_edge_are_clipped_and_counted_where_they_are_wanted(tmp_path):

@@ -152,9 +152,12 @@ any_images = st.dictionaries(
     min_area=st.sampled_from(["0", "0.01", "0.12", "0.25", "1"]),
     group_of=st.booleans(),
     block_rows=st.sampled_from([1, 2, 5, mining.BLOCK_ROWS]),
+    dense_cells=st.sampled_from([0, mining.DENSE_CELLS]),
 )
-def test_counts_are_those_of_plain_loops(images, overlap, min_area, group_of, block_rows):
-    with mock.patch.object(mining, "BLOCK_ROWS", block_rows):
+def test_counts_are_those_of_plain_loops(
+    images, overlap, min_area, group_of, block_rows, dense_cells
+):
+    with mock.patch.multiple(mining, BLOCK_ROWS=block_rows, DENSE_CELLS=dense_cells):
         found = count(images, overlap, min_area, group_of)
 
     boxes, frequency, holders = count_by_loops(images, overlap, min_area, group_of)
@@ -218,8 +221,8 @@ def test_shards_put_together_are_one_run(tmp_path_factory, images, overlap, tota
         path = folder / f"{i}.json"
         counts_file.write_counts(path, part, chain=[], overwrite=False)
         parts.append((str(path), counts_file.read_counts(path)))
-    merged = counts_file.merge(parts[::-1], {})
-    whole = counts_file.merge([("all", count(images, overlap, include_image=True))], {})
+    merged = counts_file.merge(parts[::-1], {}, whole=True)
+    whole = counts_file.merge([("all", count(images, overlap, include_image=True))], {}, whole=True)
 
     written = []
     for name, counts in (("merged", merged), ("whole", whole)):

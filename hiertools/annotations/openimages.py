@@ -50,6 +50,8 @@ def read(source: Source) -> Iterator[Boxes]:
 
 def _check_numbers(batch: csv.Batch, column: str) -> None:
     values = batch.frame[column]
+    if values.null_count() == 0 and (column in FLAGS.values() or values.is_finite().all()):
+        return
     bad = values.is_null() if column in FLAGS.values() else ~values.is_finite().fill_null(False)
     if bad.any():
         row = int(bad.arg_max() or 0)

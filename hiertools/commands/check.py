@@ -36,7 +36,7 @@ def check(
             with inputs.spooled(path) as copy:
                 kind = kinds.check(copy, full=full)
         except UserError as error:
-            kind, problem = "", str(error).removeprefix(f"{path}: ")
+            kind, problem = "", " ".join(str(error).removeprefix(f"{path}: ").split())
         bad += bool(problem)
         found = {
             "file": str(path),

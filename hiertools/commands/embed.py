@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -67,28 +67,35 @@ def embed(
     ] = Path("embeddings.h5"),
     encoder: Annotated[
         str,
-        typer.Option(metavar="SPEC", help=f"One of {plugins.listing(plugins.ENCODERS)}."),
+        typer.Option(
+            metavar="SPEC", help=f"The encoder, one of {plugins.listing(plugins.ENCODERS)}."
+        ),
     ] = "lite0",
     boxes: Annotated[
         list[Path] | None,
-        typer.Option(metavar="ANNOTATIONS", help="Embed annotated images and their boxes."),
+        typer.Option(
+            metavar="ANNOTATIONS",
+            help="Embed annotated images and their boxes; may be given several times.",
+        ),
     ] = None,
     format: Annotated[
         str,
         typer.Option(
             metavar="auto|FORMAT",
-            help=f"One of {plugins.listing(plugins.ANNOTATIONS)}.",
+            help=f"auto, or one of {plugins.listing(plugins.ANNOTATIONS)}.",
         ),
     ] = "auto",
     image_root: Annotated[
         Path | None,
-        typer.Option(metavar="DIR", help="Where the annotated or listed images are."),
+        typer.Option(metavar="DIR", help="Folder in which the annotated or listed images are."),
     ] = None,
     images: Images = None,
     only: Annotated[Kind | None, typer.Option(help="Keep only whole images, or boxes.")] = None,
     min_size: Annotated[
         int,
-        typer.Option(min=1, metavar="PIXELS", help="Leave out crops with a shorter side."),
+        typer.Option(
+            min=1, metavar="PIXELS", help="Leave out boxes whose crop has a side shorter than this."
+        ),
     ] = 1,
     min_area: Annotated[
         Decimal,
@@ -112,11 +119,16 @@ def embed(
     ] = None,
     key: Annotated[
         str | None,
-        typer.Option(metavar="NAME", help="With --from: which tensor or column, if several."),
+        typer.Option(
+            metavar="NAME",
+            help="With --from: name of the tensor or column, if the file has several.",
+        ),
     ] = None,
     table: Annotated[
         Path | None,
-        typer.Option(metavar="CSV", help="Columns for the items: id, label, latitude …"),
+        typer.Option(
+            metavar="CSV", help="More columns for the items, joined by id: label, latitude …"
+        ),
     ] = None,
     label_from: Annotated[
         LabelFrom | None,
@@ -124,11 +136,14 @@ def embed(
     ] = None,
     logits: Annotated[
         bool,
-        typer.Option("--logits", help="Keep the output of the encoder's classifier."),
+        typer.Option(
+            "--logits", help="Write the logits of the encoder's classifier instead of embeddings."
+        ),
     ] = False,
     device: Device = "auto",
     precision: Annotated[
-        Precision, typer.Option(help="auto: float16 on a GPU, float32 elsewhere.")
+        Precision,
+        typer.Option(help="Numbers to compute with; auto is float16 on a GPU, float32 elsewhere."),
     ] = Precision.auto,
     batch_size: BatchSize = 32,
     workers: Workers = 2,
@@ -166,12 +181,20 @@ def embed(
 
     check_stdin_once([*(inputs or []), *(boxes or []), images, ids, table])
     _check_sources(bool(inputs), bool(boxes), text, from_ is not None, ids is not None)
-    if label_from and (boxes or text or from_):
-        raise UsageError("--label-from folder is for whole images; boxes and text have labels")
+    if from_ is not None:
+        _refuse("--from takes vectors as they are", options, _OF_ROWS | _OF_NETWORK)
+    elif text:
+        _refuse("--text embeds all lines", options, _OF_ROWS)
+    else:
+        _refuse("without --from there are no vectors to take", options, {"key": None})
+    if label_from and boxes:
+        raise UsageError("--label-from folder is for whole images; boxes have labels")
+    rejects = rejects or Path(f"{output}.rejects.jsonl")
     if output == atomic.STDOUT:
         raise UsageError("HDF5 cannot go through a pipe; name a file with -o")
     if not dry_run:
         atomic.check_writable(output, overwrite=overwrite or resume)
+        atomic.check_writable(rejects, overwrite=True)
     run = Run("embed", options, keep=not no_provenance)
     if from_ is not None and ids is not None:
         _take_vectors(run, from_, ids, key, table, output, overwrite)
@@ -179,7 +202,7 @@ def embed(
     inventory = _inventory(run, inputs or [], boxes or [], format, image_root, text)
     inventory = _filtered(run, inventory, images, only, min_area, label_from, table)
     inventory = inventory.shard(parse_shard(shard), batch_size=batch_size)
-    job = _Job(encoder, output, rejects or Path(f"{output}.rejects.jsonl"), resume, overwrite)
+    job = _Job(encoder, output, rejects, resume, overwrite)
     settings = _settings(logits, device, precision, batch_size, workers, min_size)
     if dry_run:
         _describe(inventory, output)
@@ -196,6 +219,25 @@ class _Job:
     rejects: Path
     resume: bool
     overwrite: bool
+
+
+# Options that choose among rows, and options of the network: with their values when not given.
+_OF_ROWS = {
+    "images": None,
+    "only": None,
+    "min_size": 1,
+    "min_area": Decimal("0"),
+    "image_root": None,
+    "label_from": None,
+}
+_OF_NETWORK = {"logits": False, "shard": "", "resume": False, "dry_run": False}
+
+
+def _refuse(reason: str, given: dict[str, Any], options: dict[str, Any]) -> None:
+    """Raise `UsageError` for an option that would do nothing here."""
+    for name, absent in options.items():
+        if given[name] != absent:
+            raise UsageError(f"{reason}: --{name.replace('_', '-')} does not apply")
 
 
 def _check_sources(inputs: bool, boxes: bool, text: bool, from_: bool, ids: bool) -> None:
@@ -277,6 +319,8 @@ def _settings(
     from hiertools.embedding import Settings, choose_device
 
     chosen = choose_device(device)
+    if precision is Precision.float16 and chosen.type == "cpu":
+        raise UsageError("--precision float16 needs a GPU; it is far slower on a CPU")
     number = precision.value
     if precision is Precision.auto:
         number = "float16" if chosen.type == "cuda" else "float32"
@@ -289,8 +333,8 @@ def _describe(inventory: "Inventory", output: Path) -> None:
     from hiertools.terminal import say
 
     kinds = describe_items(inventory.items)["kinds"]
-    rows = ", ".join(f"{count:,} {kind}" for kind, count in kinds.items())
-    say(f"would embed {rows} rows of {len(inventory.files):,} files into {output}")
+    rows = ", ".join(f"{count:,} of kind {kind}" for kind, count in kinds.items())
+    say(f"would embed {len(inventory):,} rows ({rows}) into {output}")
 
 
 def _embed(run: "Run", inventory: "Inventory", job: _Job, settings: "Settings", seed: int) -> int:
@@ -305,9 +349,10 @@ def _embed(run: "Run", inventory: "Inventory", job: _Job, settings: "Settings", 
     encoder = load(job.encoder, seed=seed)
     meta = describe(inventory, encoder, settings, name=job.encoder)
     store = embedding_parts.Parts(job.output, meta["config"])
-    if job.resume and store.is_complete(job.output):
+    say(f"{job.encoder} ({meta['digest'][:12]}) on {settings.device}", level=2)
+    if job.resume and (done := store.finished(job.output)) is not None:
         say(f"{job.output}: is complete already")
-        return 0
+        return int(done["rejected"])
     parts = store.begin(resume=job.resume, overwrite=job.overwrite)
     with stop_flag() as flag, progress("embedding", len(inventory)) as tick:
         parts = embedding_parts.embed_in_parts(
@@ -315,7 +360,7 @@ def _embed(run: "Run", inventory: "Inventory", job: _Job, settings: "Settings", 
         )
     rejects = [reject for part in parts for reject in part.rejects]
     chain = run.chain()
-    if rejects:
+    if rejects or (job.overwrite and job.rejects.exists()):  # an older list is not of this run
         write_rejects(job.rejects, rejects, chain=chain, overwrite=True)
     rows, shape = store.finish(
         job.output,

@@ -30,7 +30,7 @@ def mine_hierarchy(
         list[Path],
         typer.Argument(
             metavar="ANNOTATIONS…",
-            help="Annotations (plain or gzip, - for standard input), or counts of all shards.",
+            help="Annotations (plain or gzip, - for standard input), or the counts of all shards.",
             show_default=False,
         ),
     ],
@@ -38,20 +38,25 @@ def mine_hierarchy(
         str,
         typer.Option(
             metavar="auto|FORMAT",
-            help=f"One of {plugins.listing(plugins.ANNOTATIONS)}.",
+            help=f"auto, or one of {plugins.listing(plugins.ANNOTATIONS)}.",
         ),
     ] = "auto",
     labels: Annotated[
         Path | None,
-        typer.Option(metavar="CSV", help="Names of label ids (class-descriptions)."),
+        typer.Option(
+            metavar="CSV", help="Names of label ids: a CSV such as class-descriptions-boxable.csv."
+        ),
     ] = None,
-    freq: Annotated[int, typer.Option(min=1, help="Keep pairs that occur at least so often.")] = 50,
+    freq: Annotated[
+        int, typer.Option(min=1, help="Keep pairs of classes that occur at least this often.")
+    ] = 50,
     prop: Annotated[
         Decimal,
         typer.Option(
             parser=parse_decimal,
             metavar="SHARE",
-            help="Keep pairs in which at least this share of the parent's boxes holds a child.",
+            help="Keep pairs of classes where at least this share of the parent's boxes hold the"
+            " child.",
         ),
     ] = Decimal("0.1"),
     overlap: Annotated[
@@ -93,7 +98,12 @@ def mine_hierarchy(
     ] = Decimal("0.01"),
     output: Annotated[
         Path,
-        typer.Option("--output", "-o", metavar="JSON|-", help="Where the hierarchy goes."),
+        typer.Option(
+            "--output",
+            "-o",
+            metavar="JSON|-",
+            help="Where the hierarchy goes, or with --shard the counts (- is standard output).",
+        ),
     ] = Path("-"),
     shard: Shard = "",
     overwrite: Overwrite = False,
@@ -132,9 +142,11 @@ def mine_hierarchy(
         if pairs:
             least = max(min_area, pairs_min_area)
             _write_pairs(run, pairs, table, rules.overlap, least, overwrite)
-    elif pairs:
-        raise UsageError("--pairs needs annotations; counts do not have the boxes any more")
-    merged = counts.merge(parts, names)
+    else:
+        for option, given in (("pairs", pairs), ("images", images)):
+            if given:
+                raise UsageError(f"--{option} needs annotations; counts do not have the boxes")
+    merged = counts.merge(parts, names, whole=part == (0, 1))
     if part != (0, 1):
         counts.write_counts(output, merged, chain=run.chain(), overwrite=overwrite)
         say(f"counted shard {part[0]} of {part[1]}: mine the hierarchy from the counts of all")

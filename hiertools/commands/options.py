@@ -19,7 +19,7 @@ NoProvenance = Annotated[
     ),
 ]
 Seed = Annotated[int, typer.Option(min=0, help="Seed of everything random.")]
-Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+Json = Annotated[bool, typer.Option("--json", help="Print one line of JSON for each file.")]
 BatchSize = Annotated[int, typer.Option(min=1, help="Rows that are worked on together.")]
 Workers = Annotated[int, typer.Option(min=0, help="Processes that read and decode images.")]
 Device = Annotated[str, typer.Option(metavar="auto|cpu|cuda[:I]", help="Where to compute.")]
@@ -27,7 +27,8 @@ Shard = Annotated[
     str,
     typer.Option(
         metavar="I/N",
-        help="Do part I (from 0) of N only. Default: the Slurm array task, else the torchrun rank.",
+        help="Do only part I of N, from 0 to N-1. Default: the Slurm array task, else the torchrun"
+        " rank.",
     ),
 ]
 Images = Annotated[
@@ -68,9 +69,13 @@ def _shard_of_the_environment() -> str:
         os.environ.get("SLURM_ARRAY_TASK_COUNT"),
     )
     if task and tasks:
-        start = int(os.environ.get("SLURM_ARRAY_TASK_MIN", "0"))
-        step = int(os.environ.get("SLURM_ARRAY_TASK_STEP", "1"))
-        return f"{(int(task) - start) // step}/{tasks}"
+        start = os.environ.get("SLURM_ARRAY_TASK_MIN", "0")
+        step = os.environ.get("SLURM_ARRAY_TASK_STEP", "1")
+        if not all(value.isdecimal() for value in (task, start, step)) or step == "0":
+            raise UsageError(
+                f"SLURM_ARRAY_TASK_ID={task} is no number; name the shard: --shard I/N"
+            )
+        return f"{(int(task) - int(start)) // int(step)}/{tasks}"
     if "RANK" in os.environ and "WORLD_SIZE" in os.environ:
         return f"{os.environ['RANK']}/{os.environ['WORLD_SIZE']}"
     return "0/1"

@@ -41,10 +41,10 @@ def is_counts(source: Source) -> bool:
     return json.kind_of(source) == KIND
 
 
-def merge(parts: list[tuple[str, Counts]], names: dict[str, str]) -> Counts:
+def merge(parts: list[tuple[str, Counts]], names: dict[str, str], *, whole: bool) -> Counts:
     """Put the counts of named files together; `names` of labels come before those counted.
 
-    Raises `UserError` where shards of a set are missing or repeated.
+    whole: every shard of a set must be there. Raises `UserError` where one is missing or repeated.
     """
     merged = Counts(Counter(), Counter(), Counter(), {}, Counter(), {}, parts[0][1].parameters, [])
     formats: list[str] = []
@@ -58,7 +58,7 @@ def merge(parts: list[tuple[str, Counts]], names: dict[str, str]) -> Counts:
     merged.names.update((label, name) for label, name in names.items() if label in merged.boxes)
     unique = dict.fromkeys
     merged.source.update(format="+".join(unique(formats)), files=list(unique(files)))
-    if len(parts) > 1 or parts[0][1].chain:
+    if whole:
         _check_shards(parts)
     return merged
 

@@ -22,7 +22,6 @@ from numpy.typing import NDArray
 from hiertools.errors import UsageError, UserError
 from hiertools.files import atomic, inputs, json, trust
 
-MAGIC = b"\x89HDF\r\n\x1a\n"
 BLOCK_BYTES = 1 << 20
 CHUNK_ROWS = 1 << 16
 FORMAT = ("v110", "v110")  # object headers with checksums; readable since HDF5 1.10
@@ -141,7 +140,7 @@ def _as_bytes(document: Any) -> Array:
 def is_hdf5(path: Path) -> bool:
     """Return whether a file starts as HDF5 does."""
     with inputs.open_input(path) as file:
-        return file.read(len(MAGIC)) == MAGIC
+        return file.read(len(inputs.HDF5_MAGIC)) == inputs.HDF5_MAGIC
 
 
 class Reader:

@@ -16,6 +16,7 @@ from hiertools.errors import UsageError, UserError
 STDIN = Path("-")
 HEAD_BYTES = 1 << 16
 BLOCK_BYTES = 1 << 20
+HDF5_MAGIC = b"\x89HDF\r\n\x1a\n"
 GZIP_MAGIC = b"\x1f\x8b"
 
 
@@ -117,8 +118,11 @@ def spooled(path: Path) -> Iterator[Path]:
     if path != STDIN:
         yield path
         return
+    source = Source(path)
+    if source.head.startswith(HDF5_MAGIC):
+        raise UsageError("HDF5 does not come through a pipe; name a file")
     with tempfile.NamedTemporaryFile(prefix="hiertools-") as copy:
-        copy.write(Source(path).read())
+        copy.write(source.read())
         copy.flush()
         try:
             yield Path(copy.name)

@@ -7,6 +7,8 @@ import time
 from pathlib import Path
 from typing import Any, TypeVar
 
+from hiertools.errors import UserError
+
 Record = dict[str, Any]
 Found = TypeVar("Found")
 
@@ -78,7 +80,10 @@ class Run:
 
 def _now() -> float:
     """Return the time, or SOURCE_DATE_EPOCH for builds that must be the same each time."""
-    return float(os.environ.get("SOURCE_DATE_EPOCH") or time.time())
+    fixed = os.environ.get("SOURCE_DATE_EPOCH", "")
+    if fixed and not fixed.isdecimal():
+        raise UserError(f"SOURCE_DATE_EPOCH={fixed}: is not a number of seconds")
+    return float(fixed) if fixed else time.time()
 
 
 def _plain(value: Any) -> Any:

@@ -186,7 +186,12 @@ def test_bad_images_are_rejected_and_counted(photos, tmp_path, capsys):
     reasons = {reject["id"]: reject["reason"] for reject in rejects}
     assert set(reasons) == {"cut", "empty", "text", "bomb"}
     assert "pixels" in reasons["bomb"]
+    assert main([*options, "--resume"]) == 4  # complete, and still with four items skipped
     assert main([*options, "--max-bad", "4", "--overwrite"]) == 0
+    for reject in reasons:
+        next(mixed.glob(f"{reject}.*")).unlink()
+    assert main([*options, "--overwrite"]) == 0
+    assert read_rejects(Path(f"{out}.rejects.jsonl"))[1] == []  # the older list was not of this run
 
 
 def test_nothing_usable_is_an_error(tmp_path, capsys):
@@ -194,8 +199,8 @@ def test_nothing_usable_is_an_error(tmp_path, capsys):
     out = tmp_path / "e.h5"
     code = main(["embed", str(tmp_path), "--encoder", SMALL, "-o", str(out), "--workers", "0"])
     assert code == 3
-    assert "none of the 1 items can be used" in capsys.readouterr().err
-    assert not out.exists()
+    assert "none of 1 items can be used; the first: " in capsys.readouterr().err
+    assert [path.name for path in tmp_path.iterdir()] == ["x.jpg"]
 
 
 def test_logits_are_the_classifiers_output(photos, tmp_path):
@@ -341,6 +346,15 @@ def test_a_device_that_is_not_there(photos, tmp_path, capsys):
         (["--boxes", "y"], "needs the folder of the images"),
         (["x", "--encoder", "tim:x"], "no encoder 'tim'"),
         (["x", "--encoder", "lite0:weights=x"], "has no option 'weights'"),
+        (["--from", "v.npy", "--ids", "i", "--dry-run"], "--dry-run does not apply"),
+        (["--from", "v.npy", "--ids", "i", "--images", "l"], "--images does not apply"),
+        (["y", "--text", "--min-size", "3"], "--min-size does not apply"),
+        (["x", "--key", "k"], "--key does not apply"),
+        (["x", "--image-root", "x"], "--image-root is for lists"),
+        (["x", "--device", "tpu"], "there are auto, cpu and cuda"),
+        (["x", "--precision", "float16", "--device", "cpu"], "float16 needs a GPU"),
+        (["x", "-o", "-"], "HDF5 cannot go through a pipe"),
+        (["x", "--label-from", "folder", "--boxes", "y"], "boxes have labels"),
     ],
 )
 def test_options_that_do_not_fit(tmp_path, monkeypatch, capsys, arguments, message):
@@ -356,7 +370,7 @@ def test_options_that_do_not_fit(tmp_path, monkeypatch, capsys, arguments, messa
 def test_dry_run_writes_nothing(photos, tmp_path, capsys):
     out = tmp_path / "e.h5"
     assert main(["embed", str(photos), "-o", str(out), "--dry-run"]) == 0
-    assert "would embed 12 image rows" in capsys.readouterr().err
+    assert "would embed 12 rows (12 of kind image)" in capsys.readouterr().err
     assert list(tmp_path.iterdir()) == []
 
 

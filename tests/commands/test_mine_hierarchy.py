@@ -304,14 +304,7 @@ def test_the_chain_of_merged_counts_has_the_runs_that_counted(inside, tmp_path):
     ("arguments", "code", "message"),
     [
         ("shards/0.json shards/2.json", 3, "shards/0.json: of 3 shards, 1 are not here"),
-        pytest.param(
-            "shards/1.json",
-            3,
-            "shards/1.json: of 3 shards, 0, 2 are not here",
-            marks=pytest.mark.xfail(
-                strict=True, reason="counts.merge checks no single file without provenance"
-            ),
-        ),
+        ("shards/1.json", 3, "shards/1.json: of 3 shards, 0, 2 are not here"),
         (
             "shards/0.json shards/1.json shards/2.json shards/1.json",
             3,
@@ -337,7 +330,12 @@ def test_the_chain_of_merged_counts_has_the_runs_that_counted(inside, tmp_path):
         (
             "shards/0.json --pairs p.h5",
             2,
-            "--pairs needs annotations; counts do not have the boxes any more",
+            "--pairs needs annotations; counts do not have the boxes",
+        ),
+        (
+            "shards/0.json --images names.csv",
+            2,
+            "--images needs annotations; counts do not have the boxes",
         ),
     ],
 )
@@ -608,7 +606,6 @@ def test_exit_codes_of_the_real_program(hier, folder):
     assert json.loads((folder / "coco.json").read_text())["images"]
 
 
-@pytest.mark.xfail(strict=True, reason="typer's main turns EPIPE into exit 1 before ours sees it")
 def test_a_closed_pipe_ends_in_silence(folder):
     command = [sys.executable, "-m", "hiertools", "mine-hierarchy", folder / "openimages.csv"]
     run = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE)

@@ -162,7 +162,7 @@ def test_overwrite_leaves_what_is_no_sample(tmp_path):
     (folder / "hierarchy.json").write_text("mine")
     result = hier("sample", folder, "--images", 2, "--overwrite")
     assert result.returncode == 3
-    assert "has files that are no sample" in result.stderr
+    assert "has files of another kind" in result.stderr
     assert (folder / "hierarchy.json").read_text() == "mine"
 
 
