@@ -4,6 +4,7 @@ The id of a box is `IMAGE#N`, where N is its place among the boxes of its image 
 before any filter.
 """
 
+import hashlib
 import zlib
 from dataclasses import dataclass, replace
 
@@ -90,7 +91,10 @@ def read_table(
             collector.add(batch)
             tick(len(batch.images))
     files = [str(source.path) for source in sources]
-    return collector.finish({"format": "+".join(dict.fromkeys(formats)), "files": files})
+    about: Document = {"format": "+".join(dict.fromkeys(formats)), "files": files}
+    if only is not None:
+        about["images"] = hashlib.sha256("\n".join(sorted(only)).encode()).hexdigest()
+    return collector.finish(about)
 
 
 def missing_images(table: BoxTable, only: set[str] | None, shard: tuple[int, int]) -> int:
@@ -151,10 +155,12 @@ class _Collector:
         self.parts: list[tuple[NDArray[np.uint32], NDArray[np.uint32], Corners]] = []
         self.flags: list[dict[str, NDArray[np.bool_]]] = []
         self.names: dict[str, str] = {}
+        self.skipped: set[str] = set()
         self.outside = 0
 
     def add(self, batch: Boxes) -> None:
         self.names.update(batch.names)
+        self.skipped |= batch.skipped
         image = self._image_codes(batch)
         label = self.labels.codes(batch.labels)
         rows = self.wanted[image]
@@ -204,12 +210,15 @@ class _Collector:
         count = int(self.wanted.sum())
         first = np.concatenate([[0], np.cumsum(np.bincount(image, minlength=count))])
         place = np.arange(len(image)) - first[image]
-        return BoxTable(
+        labels = self.labels.known.to_list()
+        table = BoxTable(
             self.images.known.filter(pl.Series(self.wanted)).to_list(),
-            self.labels.known.to_list(),
+            labels,
             image, label, place.astype(np.uint32), corners, flags, first, self.names, self.outside,
             source,
         )  # fmt: skip
+        skipped = [code for code, name in enumerate(labels) if name in self.skipped]
+        return table.keep(~np.isin(label, skipped)) if skipped else table
 
     def _joined_flags(self) -> dict[str, NDArray[np.bool_]]:
         """Return the flags that any batch has; where one does not say, they are not set."""

@@ -23,7 +23,8 @@ class Boxes:
 
     images, labels: text, n; corners: n x 4, millionths, not yet clipped to the image; flags: of
     `items.FLAGS`, n booleans each; names: of label ids, where the format has them; listed: images
-    that the annotations name, with or without boxes.
+    that the annotations name, with or without boxes; skipped: labels whose boxes are to be left
+    out once every box has its number.
     """
 
     images: pl.Series
@@ -32,6 +33,7 @@ class Boxes:
     flags: dict[str, NDArray[np.bool_]] = field(default_factory=dict)
     names: dict[str, str] = field(default_factory=dict)
     listed: list[str] = field(default_factory=list)
+    skipped: set[str] = field(default_factory=set)
 
 
 def from_fractions(fractions: NDArray[np.float64]) -> Corners:

@@ -7,6 +7,7 @@ WordNet synsets. An image's id is its file name without suffix.
 from codecs import BOM_UTF8
 from collections import Counter
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import PurePosixPath
 from typing import Any
 from urllib.parse import urlsplit
@@ -41,8 +42,8 @@ def read(source: Source, *, label: str = "auto", skip: str = "") -> Iterator[Box
     categories = _by_id(fields, "categories")
     labels = _labels(categories, label, source.name)
     unwanted = set(filter(None, skip.split("+")))
-    skipped = {key for key, c in categories.items() if c.text("name") in unwanted}
-    yield _boxes(fields, images, labels, skipped, _names(categories, labels))
+    skipped = {labels[key] for key, c in categories.items() if c.text("name") in unwanted}
+    yield replace(_boxes(fields, images, labels, _names(categories, labels)), skipped=skipped)
 
 
 def _without_unread(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
@@ -106,7 +107,6 @@ def _boxes(
     fields: Fields,
     images: dict[Any, tuple[str, int, int]],
     labels: dict[Any, str],
-    skipped: set[Any],
     names: dict[str, str],
 ) -> Boxes:
     found: list[tuple[str, str, list[float], tuple[int, int], bool]] = []
@@ -118,10 +118,9 @@ def _boxes(
         if image not in images or category not in labels:
             what = "image_id" if image not in images else "category_id"
             raise UserError(f"{annotation.name}: {annotation.place}.{what} is not in the file")
-        if category not in skipped:
-            name, *sides = images[image]
-            crowd = bool(annotation.document.get("iscrowd", False))
-            found.append((name, labels[category], _box(annotation), (sides[0], sides[1]), crowd))
+        name, *sides = images[image]
+        crowd = bool(annotation.document.get("iscrowd", False))
+        found.append((name, labels[category], _box(annotation), (sides[0], sides[1]), crowd))
     columns = list(zip(*found, strict=True)) or [(), (), (), (), ()]
     return Boxes(
         pl.Series(columns[0], dtype=pl.String),

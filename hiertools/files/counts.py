@@ -49,15 +49,19 @@ def merge(parts: list[tuple[str, Counts]], names: dict[str, str], *, whole: bool
     merged = Counts(Counter(), Counter(), Counter(), {}, Counter(), {}, parts[0][1].parameters, [])
     formats: list[str] = []
     files: list[str] = []
+    lists: list[str] = []
     for _, part in parts:
         for name in ("boxes", "frequency", "holders", "statistics", "names"):
             getattr(merged, name).update(getattr(part, name))
         formats += part.source["format"].split("+")
         files += part.source["files"]
+        lists += [part.source["images"]] if "images" in part.source else []
         merged.shards.extend(part.shards)
     merged.names.update((label, name) for label, name in names.items() if label in merged.boxes)
     unique = dict.fromkeys
     merged.source.update(format="+".join(unique(formats)), files=list(unique(files)))
+    if lists:
+        merged.source["images"] = "+".join(unique(lists))
     if whole:
         _check_shards(parts)
     return merged
@@ -160,8 +164,8 @@ def _check_sound(counts: Counts, name: str, labels: int, pairs: int) -> None:
     for (parent, child), holders in counts.holders.items():
         if parent not in counts.boxes or child not in counts.boxes:
             raise UserError(f"{name}: the pair {parent!r}, {child!r} has no label")
-        if holders > min(counts.boxes[parent], counts.frequency[parent, child]):
-            raise UserError(f"{name}: more holders than boxes for {parent!r}, {child!r}")
+        if not 1 <= holders <= min(counts.boxes[parent], counts.frequency[parent, child]):
+            raise UserError(f"{name}: holders are not of the boxes of {parent!r}, {child!r}")
 
 
 def check(path: Path, *, full: bool) -> None:

@@ -1,8 +1,8 @@
 """JSON as we read and write it: strict in, the same bytes out for the same document."""
 
 import json
-import math
 import re
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -154,7 +154,7 @@ class Fields:
         if (
             isinstance(value, bool)
             or not isinstance(value, int | float)
-            or not math.isfinite(value)
+            or not abs(value) <= sys.float_info.max
         ):
             raise self._bad(key, "a finite number")
         return float(value)

@@ -3,8 +3,10 @@ import json
 import pytest
 
 from hiertools.annotations import coco
+from hiertools.box_table import as_items, read_table
 from hiertools.errors import UserError
 from hiertools.files.inputs import Source
+from hiertools.files.items import decode
 
 
 def image(key, file_name, width=100, height=200, **more):
@@ -221,12 +223,19 @@ def test_other_damage(tmp_path, text, message):
     assert refused(tmp_path, text) == message
 
 
-def test_skipped_categories_leave_no_boxes(tmp_path):
-    assert boxes(read(tmp_path, document(), skip="tail")) == boxes(read(tmp_path, document()))[1:]
-    assert boxes(read(tmp_path, document(), skip="tail+cat")) == []
-    assert len(boxes(read(tmp_path, document(), skip="other"))) == 3
-    content = document(categories=LVIS, annotations=[box(7, 2, [0] * 4), box(7, 1, [0] * 4)])
-    assert read(tmp_path, content, skip="bow_(knot)").labels.to_list() == ["bow.n.04"]
+def test_skipped_categories_leave_no_boxes_and_change_no_ids(tmp_path):
+    path = tmp_path / "a.json"
+    path.write_text(json.dumps(document()))
+
+    def ids(spec):
+        table = read_table([Source(path)], spec, only=None, shard=(0, 1), tick=lambda n: None)
+        boxes = as_items(table).take(as_items(table).kind == 1)
+        return [(decode(i), boxes.labels.of(n)[0]) for n, i in enumerate(boxes.id)]
+
+    whole = ids("coco")
+    assert ids("coco:skip=tail") == [pair for pair in whole if pair[1] != "tail"] != whole
+    assert ids("coco:skip=tail+cat") == []
+    assert ids("coco:skip=other") == whole
 
 
 def test_ids_may_be_text_and_numbers_side_by_side(tmp_path):

@@ -361,7 +361,8 @@ def test_a_shard_without_any_image_is_a_shard(inside, folder, tmp_path):
     found = [json.loads(path.read_text())["statistics"]["images"] for path in paths]
     assert sorted(found) == [0, 0, 1]
     merged = inside(*paths, "--freq", 1, "--no-provenance")
-    assert merged == inside(one, "--freq", 1, "--no-provenance")
+    listed = ("--images", one.with_name("list"))
+    assert merged == inside(one, *listed, "--freq", 1, "--no-provenance")
 
 
 @pytest.mark.parametrize(

@@ -425,7 +425,7 @@ COUNTS = {
         ({"labels": COUNTS["labels"][:1]}, "the pair 'a', 'b' has no label"),
         ({"labels": COUNTS["labels"] * 2}, "is there twice"),
         ({"pairs": COUNTS["pairs"] * 2}, "is there twice"),
-        ({"pairs": [{**COUNTS["pairs"][0], "holders": 3}]}, "more holders than boxes"),
+        ({"pairs": [{**COUNTS["pairs"][0], "holders": 3}]}, "holders are not of the boxes"),
         ({"pairs": [{**COUNTS["pairs"][0], "frequency": True}]}, "whole number"),
         ({"pairs": {}}, "pairs is not a list"),
     ],
