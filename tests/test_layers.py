@@ -14,7 +14,7 @@ LAYERS = [
     {"commands"},
     {"about", "embedding_parts"},
     {"embedding", "mining", "scenes"},
-    {"inventory"},
+    {"inventory", "pairing"},
     {"box_table"},
     {"annotations", "encoders"},
     {"boxes", "encoder", "hierarchy", "images"},

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from hiertools import mining
+from hiertools import mining, pairing
 from hiertools.box_table import BoxTable, in_shard
 from hiertools.errors import UserError
 from hiertools.files import counts as counts_file
@@ -151,13 +151,13 @@ any_images = st.dictionaries(
     overlap=st.sampled_from(OVERLAPS),
     min_area=st.sampled_from(["0", "0.01", "0.12", "0.25", "1"]),
     group_of=st.booleans(),
-    block_rows=st.sampled_from([1, 2, 5, mining.BLOCK_ROWS]),
-    dense_cells=st.sampled_from([0, mining.DENSE_CELLS]),
+    block_rows=st.sampled_from([1, 2, 5, pairing.BLOCK_ROWS]),
+    dense_cells=st.sampled_from([0, pairing.DENSE_CELLS]),
 )
 def test_counts_are_those_of_plain_loops(
     images, overlap, min_area, group_of, block_rows, dense_cells
 ):
-    with mock.patch.multiple(mining, BLOCK_ROWS=block_rows, DENSE_CELLS=dense_cells):
+    with mock.patch.multiple(pairing, BLOCK_ROWS=block_rows, DENSE_CELLS=dense_cells):
         found = count(images, overlap, min_area, group_of)
 
     boxes, frequency, holders = count_by_loops(images, overlap, min_area, group_of)
@@ -238,10 +238,10 @@ def test_shards_put_together_are_one_run(tmp_path_factory, images, overlap, tota
     overlap=st.sampled_from(OVERLAPS),
     min_area=st.sampled_from(["0", "0.01", "0.12", "1"]),
     flags=st.booleans(),
-    block_rows=st.sampled_from([1, 3, mining.BLOCK_ROWS]),
+    block_rows=st.sampled_from([1, 3, pairing.BLOCK_ROWS]),
 )
 def test_training_pairs_are_those_of_plain_loops(images, overlap, min_area, flags, block_rows):
-    with mock.patch.object(mining, "BLOCK_ROWS", block_rows):
+    with mock.patch.object(pairing, "BLOCK_ROWS", block_rows):
         table = table_of(images, flags=flags)
         found = mining.training_pairs(
             table, overlap=overlap, min_area=Decimal(min_area), tick=no_tick
@@ -573,9 +573,9 @@ def test_counts_of_other_rules_are_refused():
 def test_blocks_are_whole_images_and_tick_every_box():
     images = {str(i): [("p", WHOLE, False), ("c", (0, 0, 1, 1), False)][: i % 3] for i in range(12)}
     ticks, blocks = [], []
-    with mock.patch.object(mining, "BLOCK_ROWS", 3):
+    with mock.patch.object(pairing, "BLOCK_ROWS", 3):
         table = table_of(images)
-        for block in mining.pairs(table, overlap=Decimal("0.8"), tick=ticks.append):
+        for block in pairing.pairs(table, overlap=Decimal("0.8"), tick=ticks.append):
             blocks.append(len(block.parent))
     assert sum(ticks) == len(table)
     assert max(ticks) <= 3

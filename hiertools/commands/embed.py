@@ -12,14 +12,15 @@ from hiertools import plugins
 from hiertools.commands.options import (
     BatchSize,
     Device,
+    Format,
     Images,
+    MinArea,
     NoProvenance,
     Overwrite,
     Resume,
     Seed,
     Shard,
     Workers,
-    parse_decimal,
     parse_shard,
 )
 from hiertools.errors import SkippedError, UsageError, UserError
@@ -78,13 +79,7 @@ def embed(
             help="Embed annotated images and their boxes; may be given several times.",
         ),
     ] = None,
-    format: Annotated[
-        str,
-        typer.Option(
-            metavar="auto|FORMAT",
-            help=f"auto, or one of {plugins.listing(plugins.ANNOTATIONS)}.",
-        ),
-    ] = "auto",
+    format: Format = "auto",
     image_root: Annotated[
         Path | None,
         typer.Option(metavar="DIR", help="Folder in which the annotated or listed images are."),
@@ -97,14 +92,7 @@ def embed(
             min=1, metavar="PIXELS", help="Leave out boxes whose crop has a side shorter than this."
         ),
     ] = 1,
-    min_area: Annotated[
-        Decimal,
-        typer.Option(
-            parser=parse_decimal,
-            metavar="SHARE",
-            help="Leave out boxes of less than this share of the image.",
-        ),
-    ] = Decimal("0"),
+    min_area: MinArea = Decimal("0"),
     text: Annotated[
         bool,
         typer.Option("--text", help="Embed lines of text: ID<TAB>TEXT, or the text alone."),

@@ -6,9 +6,10 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from hiertools import plugins
 from hiertools.commands.options import (
+    Format,
     Images,
+    MinArea,
     NoProvenance,
     Overwrite,
     Shard,
@@ -34,13 +35,7 @@ def mine_hierarchy(
             show_default=False,
         ),
     ],
-    format: Annotated[
-        str,
-        typer.Option(
-            metavar="auto|FORMAT",
-            help=f"auto, or one of {plugins.listing(plugins.ANNOTATIONS)}.",
-        ),
-    ] = "auto",
+    format: Format = "auto",
     labels: Annotated[
         Path | None,
         typer.Option(
@@ -67,14 +62,7 @@ def mine_hierarchy(
             help="A box holds a smaller one if at least this share of the smaller lies in it.",
         ),
     ] = Decimal("0.8"),
-    min_area: Annotated[
-        Decimal,
-        typer.Option(
-            parser=parse_decimal,
-            metavar="SHARE",
-            help="Leave out boxes of less than this share of the image.",
-        ),
-    ] = Decimal("0"),
+    min_area: MinArea = Decimal("0"),
     no_group_of: Annotated[
         bool,
         typer.Option("--no-group-of", help="Leave out boxes that stand for a group."),

@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from hiertools import plugins
 from hiertools.errors import UsageError
 
 Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace an output that is there.")]
@@ -37,6 +38,15 @@ Images = Annotated[
 ]
 
 
+Format = Annotated[
+    str,
+    typer.Option(
+        metavar="auto|FORMAT",
+        help=f"Format of the annotations: auto, or one of {plugins.listing(plugins.ANNOTATIONS)}.",
+    ),
+]
+
+
 def parse_decimal(text: str) -> Decimal:
     """Read an exact decimal in [0, 1] with at most 6 places."""
     try:
@@ -49,6 +59,16 @@ def parse_decimal(text: str) -> Decimal:
     if int(normal.as_tuple().exponent) < -6:
         raise typer.BadParameter(f"{text} has more than 6 decimal places")
     return Decimal(format(normal, "f"))
+
+
+MinArea = Annotated[
+    Decimal,
+    typer.Option(
+        parser=parse_decimal,
+        metavar="SHARE",
+        help="Leave out boxes of less than this share of the image.",
+    ),
+]
 
 
 def parse_shard(text: str) -> tuple[int, int]:
