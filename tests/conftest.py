@@ -7,6 +7,23 @@ import sys
 import pytest
 
 
+def pytest_addoption(parser):
+    parser.addoption(
+        "--regenerate", action="store_true", help="write the goldens anew and show what changed"
+    )
+
+
+@pytest.fixture(scope="module")
+def one_thread():
+    """Threads that wait for each other take most of the time of a small table."""
+    import numba
+
+    before = numba.get_num_threads()
+    numba.set_num_threads(1)
+    yield
+    numba.set_num_threads(before)
+
+
 @pytest.fixture(scope="session")
 def hier():
     """Run a command and return its stdout and stderr as text, and its returncode.

@@ -4,7 +4,6 @@ import zlib
 from pathlib import Path
 from unittest import mock
 
-import numba
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -16,19 +15,12 @@ from hiertools.files import csv
 from hiertools.files.inputs import Source
 from hiertools.files.items import decode
 
+pytestmark = pytest.mark.usefixtures("one_thread")
+
 HEADER = "ImageID,LabelName,XMin,YMin,XMax,YMax,IsGroupOf,IsOccluded\n"
 IDS = ["000000000000002f", "1e10", "007", "nan", "null", "é", "日本/x", "-1", "+7", "0x1f", "NaN"]
 
 lightly = settings(deadline=None, max_examples=40)
-
-
-@pytest.fixture(autouse=True, scope="module")
-def one_thread():
-    """Threads that wait for each other take most of the time of a small table."""
-    before = numba.get_num_threads()
-    numba.set_num_threads(1)
-    yield
-    numba.set_num_threads(before)
 
 
 def line(image, label, corners=(0, 0, 1, 1), group=0, occluded=0):

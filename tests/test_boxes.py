@@ -1,7 +1,6 @@
 from decimal import ROUND_HALF_EVEN, Decimal
 from fractions import Fraction
 
-import numba
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -9,16 +8,9 @@ from hypothesis import strategies as st
 
 from hiertools.boxes import EDGE, MILLION, clip_to_image, from_fractions, from_pixels, from_xywh
 
+pytestmark = pytest.mark.usefixtures("one_thread")
+
 lightly = settings(deadline=None, max_examples=60)
-
-
-@pytest.fixture(autouse=True, scope="module")
-def one_thread():
-    """Threads that wait for each other take most of the time of a small table."""
-    before = numba.get_num_threads()
-    numba.set_num_threads(1)
-    yield
-    numba.set_num_threads(before)
 
 
 def decimals(places, low, high):

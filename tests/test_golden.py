@@ -1,8 +1,8 @@
 """Commands whose output is known: golden/CASE has `cmd`, its inputs and what it must give.
 
 expected.stdout and expected.stderr are always there, expected.code where it is not 0, and
-expected/ where the command writes JSON files. `pytest tests/test_golden.py --regenerate` (or
-HIERTOOLS_REGENERATE=1) writes all of them anew and shows what changed.
+expected/ where the command writes JSON files. `pytest tests/test_golden.py --regenerate`
+writes all of them anew and shows what changed.
 """
 
 import difflib
@@ -86,8 +86,7 @@ def regenerate(case, found):
 @pytest.mark.parametrize("case", CASES)
 def test_golden(case, tmp_path, request, capsys):
     found = run(case, tmp_path / case)
-    wanted = request.config.getoption("--regenerate", default=False)
-    if wanted or os.environ.get("HIERTOOLS_REGENERATE") == "1":
+    if request.config.getoption("--regenerate"):
         with capsys.disabled():
             print(f"\n{regenerate(case, found)}", end="")
     assert found == expected(case)

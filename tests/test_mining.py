@@ -17,20 +17,13 @@ from hiertools.files.hierarchy import read_hierarchy, write_hierarchy
 from hiertools.files.items import decode
 from hiertools.files.pairs import read_pairs, write_pairs
 
+pytestmark = pytest.mark.usefixtures("one_thread")
+
 GRID = 100_000  # ten steps a side: equal areas and exact overlaps are common
 WHOLE = (0, 0, 10, 10)
 OVERLAPS = [Decimal(text) for text in ("0", "0.333333", "0.5", "0.75", "0.8", "1")]
 
 lightly = settings(deadline=None, max_examples=60)
-
-
-@pytest.fixture(autouse=True, scope="module")
-def one_thread():
-    """Threads that wait for each other take most of the time of a small table."""
-    before = numba.get_num_threads()
-    numba.set_num_threads(1)
-    yield
-    numba.set_num_threads(before)
 
 
 def no_tick(done):
