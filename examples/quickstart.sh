@@ -4,7 +4,7 @@
 #     sh examples/quickstart.sh [FOLDER [IMAGES]]
 #
 # FOLDER (default: a new one under the system's temporary folder) gets all files; IMAGES (default
-# 400) is how many are rendered.
+# 250) is how many are rendered.
 
 set -eu
 cd "$(dirname "$0")/.."
@@ -20,7 +20,7 @@ run() {
     "$@"
 }
 
-run hiertools sample scenes --images "${2:-400}" --overwrite
+run hiertools sample scenes --images "${2:-250}" --overwrite
 
 run hiertools mine-hierarchy scenes/train-annotations-bbox.csv --freq 50 --prop 0.1 \
     --labels scenes/class-descriptions-boxable.csv --pairs pairs.h5 -o tree.json --overwrite
