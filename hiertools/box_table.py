@@ -201,9 +201,9 @@ class _Collector:
         )
         flags = self._joined_flags()
         self.parts.clear()
-        recode = np.cumsum(self.wanted, dtype=np.uint32) - 1
-        image = recode[image].astype(np.uint32)
-        if (np.diff(image.astype(np.int64)) < 0).any():
+        if not self.wanted.all():
+            image = (np.cumsum(self.wanted, dtype=np.uint32) - 1)[image].astype(np.uint32)
+        if (image[1:] < image[:-1]).any():
             order = np.argsort(image, kind="stable")
             image, label, corners = image[order], label[order], corners[order]
             flags = {name: flag[order] for name, flag in flags.items()}
