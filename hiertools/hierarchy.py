@@ -1,9 +1,14 @@
-"""Hierarchies as DAGs: orders, ancestors, descendants, and cycles broken where they are weakest."""
+"""Hierarchies as DAGs: orders, what is above and below, paths, trees, cycles broken."""
 
 import heapq
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import replace
 
+import numpy as np
+from numpy.typing import NDArray
+
+from hiertools.errors import UserError
 from hiertools.files.hierarchy import Edge, Hierarchy
 
 Graph = dict[str, list[str]]
@@ -98,9 +103,8 @@ def outline(hierarchy: Hierarchy) -> Iterator[tuple[int, Edge | None, str, bool]
     A node stands under a parent only if it is under none of that parent's other descendants, and
     its own children follow where it comes first: a DAG unrolled whole can be exponential.
     """
-    children = children_of(hierarchy)
+    children = children_of(transitive_reduction(hierarchy))
     edges = {(edge.parent, edge.child): edge for edge in hierarchy.edges}
-    below = {node: reachable(children, node) for node in children}
     held = {edge.child for edge in hierarchy.edges}
     seen: set[str] = set()
     waiting: list[tuple[int, str | None, str]] = [
@@ -113,5 +117,87 @@ def outline(hierarchy: Hierarchy) -> Iterator[tuple[int, Edge | None, str, bool]
         if again:
             continue
         seen.add(node)
-        direct = [c for c in children[node] if not any(c in below[o] for o in children[node])]
-        waiting += [(depth + 1, node, child) for child in reversed(direct)]
+        waiting += [(depth + 1, node, child) for child in reversed(children[node])]
+
+
+def transitive_reduction(hierarchy: Hierarchy) -> Hierarchy:
+    """Return the hierarchy without the edges that a longer way down makes needless."""
+    children = children_of(hierarchy)
+    implied: dict[str, set[str]] = {
+        node: set().union(*(reachable(children, child) for child in found))
+        for node, found in children.items()
+    }
+    edges = [edge for edge in hierarchy.edges if edge.child not in implied[edge.parent]]
+    return replace(hierarchy, edges=edges)
+
+
+def depth_first_order(hierarchy: Hierarchy, labels: Iterable[str]) -> list[str]:
+    """Return labels as a walk down the hierarchy meets them, roots and children by id.
+
+    A node counts where the walk meets it first. Labels that are no node come last, by name.
+    """
+    children = children_of(hierarchy)
+    held = {edge.child for edge in hierarchy.edges}
+    waiting = sorted(children.keys() - held, reverse=True)
+    met: dict[str, int] = {}
+    while waiting:
+        node = waiting.pop()
+        if node not in met:
+            met[node] = len(met)
+            waiting += reversed(children[node])
+    return sorted(labels, key=lambda label: (met.get(label, len(met)), label))
+
+
+def at_or_above(hierarchy: Hierarchy, labels: Iterable[str]) -> list[str]:
+    """Return the nodes that are labels or stand above one, parents first."""
+    parents = parents_of(hierarchy)
+    found: set[str] = set()
+    for label in parents.keys() & set(labels):
+        found |= {label, *reachable(parents, label)}
+    return [node.id for node in hierarchy.nodes if node.id in found]
+
+
+def forest(hierarchy: Hierarchy, labels: Iterable[str]) -> tuple[list[str], NDArray[np.int64]]:
+    """Return the nodes at or above labels, parents first, and the place of each one's parent.
+
+    The trees are those of the transitive reduction; -1 stands for the parent of a root. Labels
+    that are no node come last, as roots. Raises `UserError` where a node has several parents.
+    """
+    labels = list(labels)
+    parents = parents_of(transitive_reduction(hierarchy))
+    nodes = at_or_above(hierarchy, labels)
+    for node in nodes:
+        if len(parents[node]) > 1:
+            raise UserError(
+                f"the hierarchy is no tree: {node!r} has {len(parents[node])} parents, such as"
+                f" {parents[node][0]!r} and {parents[node][1]!r}; measure along its paths"
+                " (--ground path)"
+            )
+    place = {node: row for row, node in enumerate(nodes)}
+    above = [place[parents[node][0]] if parents[node] else -1 for node in nodes]
+    foreign = sorted(set(labels) - parents.keys())
+    return nodes + foreign, np.array(above + [-1] * len(foreign), np.int64)
+
+
+def path_costs(hierarchy: Hierarchy, labels: Sequence[str]) -> NDArray[np.float64]:
+    """Return the path distances of labels, n x n: fewest edges up from both to one node.
+
+    WordNet's path distance: min over common ancestors a of up(x, a) + up(y, a), with all edges as
+    they are stored. A virtual root joins all roots, and all labels that are no node, by an edge
+    each. In a forest these are the lengths of the paths. Where a node has several parents the
+    triangle inequality can fail, because no path goes down and up again.
+    """
+    from scipy.sparse import coo_array
+    from scipy.sparse.csgraph import shortest_path
+
+    parents = parents_of(hierarchy)
+    foreign = [label for label in labels if label not in parents]
+    nodes = [*at_or_above(hierarchy, labels), *foreign]
+    place = {node: row for row, node in enumerate(nodes)}
+    top = len(nodes)
+    steps = [(place[node], place[p]) for node in nodes for p in parents.get(node, [])]
+    steps += [(place[node], top) for node in nodes if not parents.get(node)]
+    rows, columns = zip(*steps, strict=True)
+    graph = coo_array(([1] * len(steps), (rows, columns)), shape=(top + 1, top + 1))
+    up = shortest_path(graph.tocsr(), unweighted=True, indices=[place[label] for label in labels])
+    return np.array([(up + row).min(axis=1) for row in up])

@@ -3,16 +3,24 @@
 import time
 from itertools import pairwise
 
+import numpy as np
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from hiertools.errors import UserError
 from hiertools.files.hierarchy import Edge, Hierarchy, Node
 from hiertools.hierarchy import (
+    at_or_above,
     children_of,
+    depth_first_order,
+    forest,
     outline,
     parents_of,
+    path_costs,
     reachable,
     topological,
+    transitive_reduction,
     without_cycles,
 )
 
@@ -194,3 +202,135 @@ def test_an_outline_of_a_dag_with_a_billion_paths_ends_soon():
     lines = list(outline(dag(edges)))
     assert time.process_time() - start < 1
     assert len(lines) == 2 + len(edges)
+
+
+def ends(hierarchy):
+    return [(edge.parent, edge.child) for edge in hierarchy.edges]
+
+
+@many
+@given(dags())
+def test_a_reduction_reaches_the_same_with_no_edge_to_spare(hierarchy):
+    reduced = transitive_reduction(hierarchy)
+    kept = ends(reduced)
+    assert reduced.nodes == hierarchy.nodes
+    assert kept == [edge for edge in ends(hierarchy) if edge in kept]
+    for node in children_of(hierarchy):
+        assert paths_from(kept, node) == paths_from(ends(hierarchy), node)
+    for parent, child in kept:
+        assert child not in paths_from([e for e in kept if e != (parent, child)], parent)
+
+
+def met_first(children, nodes):
+    """Walk down by recursion, and keep the first visits."""
+    found = {}
+    for node in sorted(nodes):
+        found |= {node: None} | met_first(children, children[node])
+    return dict.fromkeys(found)
+
+
+@many
+@given(dags(), st.lists(st.sampled_from("abcdefgxyz"), unique=True))
+def test_a_depth_first_order_is_that_of_first_visits(hierarchy, labels):
+    parents = parents_of(hierarchy)
+    walk = list(met_first(children_of(hierarchy), [n for n in parents if not parents[n]]))
+    assert depth_first_order(hierarchy, parents) == walk
+    expected = [node for node in walk if node in labels]
+    expected += sorted(label for label in labels if label not in parents)
+    assert depth_first_order(hierarchy, labels) == expected
+
+
+def test_a_depth_first_order_by_hand():
+    edges = [("street", "car"), ("car", "wheel"), ("street", "bus"), ("bus", "wheel")]
+    hierarchy = dag([*edges, ("house", "door"), ("bus", "door")])
+    assert depth_first_order(hierarchy, ["others", *parents_of(hierarchy), "cat"]) == [
+        "house", "door", "street", "bus", "wheel", "car", "cat", "others",
+    ]  # fmt: skip
+
+
+@many
+@given(dags(), st.sets(st.sampled_from("abcdefgxyz")))
+def test_what_is_at_or_above_labels(hierarchy, labels):
+    nodes = [node.id for node in hierarchy.nodes]
+    expected = {node for node in nodes if ({node} | paths_from(ends(hierarchy), node)) & labels}
+    assert at_or_above(hierarchy, labels) == [node for node in nodes if node in expected]
+
+
+@many
+@given(dags(), st.lists(st.sampled_from("abcdefgxyz"), unique=True))
+def test_a_forest_is_the_reduction_at_or_above_labels_or_is_refused(hierarchy, labels):
+    parents = parents_of(transitive_reduction(hierarchy))
+    nodes = at_or_above(hierarchy, labels)
+    if any(len(parents[node]) > 1 for node in nodes):
+        with pytest.raises(UserError, match=r"is no tree: '\w' has \d parents, .*--ground path"):
+            forest(hierarchy, labels)
+        return
+    found, parent = forest(hierarchy, labels)
+    assert found == nodes + sorted(set(labels) - parents.keys())
+    above = [[found[place]] if place >= 0 else [] for place in parent]
+    assert above == [parents.get(node, []) for node in found]
+    assert all(place < row for row, place in enumerate(parent))
+
+
+def test_a_forest_by_hand():
+    edges = [("street", "car"), ("street", "wheel"), ("car", "wheel"), ("house", "door")]
+    nodes, parent = forest(dag(edges), ["wheel", "others"])
+    assert (nodes, parent.tolist()) == (["street", "car", "wheel", "others"], [-1, 0, 1, -1])
+    shared = dag([*edges, ("bus", "wheel")])
+    with pytest.raises(UserError) as error:
+        forest(shared, ["door", "wheel"])
+    assert str(error.value) == (
+        "the hierarchy is no tree: 'wheel' has 2 parents, such as 'bus' and 'car'; measure along"
+        " its paths (--ground path)"
+    )
+    assert forest(shared, ["door"])[0] == ["house", "door"]
+
+
+def plain_path(edges, one, other):
+    """Return the path distance by trying every number of steps up from both."""
+
+    def above(start):
+        steps, found = {start: 0}, [start]
+        for node in found:
+            for parent in [p for p, c in edges if c == node]:
+                if parent not in steps:
+                    steps[parent] = steps[node] + 1
+                    found.append(parent)
+        return steps
+
+    up, other_up = above(one), above(other)
+    return min(up[node] + other_up[node] for node in up.keys() & other_up.keys())
+
+
+@many
+@given(dags(), st.lists(st.sampled_from("abcdefgxyz"), unique=True, min_size=1))
+def test_path_costs_go_up_to_a_common_ancestor(hierarchy, labels):
+    parents = parents_of(hierarchy)
+    roots = [node for node in {*parents, *labels} if not parents.get(node)]
+    rooted = [*ends(hierarchy), *(("", root) for root in roots)]
+    expected = [[plain_path(rooted, one, other) for other in labels] for one in labels]
+    costs = path_costs(hierarchy, labels)
+    assert costs.shape == (len(labels), len(labels))
+    np.testing.assert_array_equal(costs, np.reshape(expected, costs.shape))
+
+
+def test_path_costs_by_hand():
+    edges = [("car", "door"), ("car", "handle"), ("door", "handle"), ("house", "door")]
+    labels = ["car", "door", "handle", "house", "others"]
+    costs = path_costs(dag(edges), labels)
+    assert costs.tolist() == [
+        [0, 1, 1, 2, 2],
+        [1, 0, 1, 1, 3],
+        [1, 1, 0, 2, 3],
+        [2, 1, 2, 0, 2],
+        [2, 3, 3, 2, 0],
+    ]
+
+
+def test_a_thousand_classes_take_no_more_than_seconds():
+    edges = [(f"{child // 3:04}", f"{child:04}") for child in range(1, 1500)]
+    hierarchy = dag(edges)
+    start = time.process_time()
+    assert path_costs(hierarchy, [f"{i:04}" for i in range(1000, 1500)]).max() == 14
+    assert len(forest(hierarchy, [f"{i:04}" for i in range(1500)])[0]) == 1500
+    assert time.process_time() - start < 6

@@ -1,0 +1,38 @@
+"""Intervals of means over queries."""
+
+import numpy as np
+from numpy.typing import NDArray
+
+BLOCK_COUNTS = 1 << 20
+
+
+def interval(
+    values: NDArray[np.float64], *, resamples: int, seed: int, level: float
+) -> NDArray[np.float64] | None:
+    """Return low and high end of a percentile bootstrap interval of the mean over queries.
+
+    values: of q queries, or q x m of m metrics, which then share their resamples; finite. Returns
+    2 numbers, or 2 x m; None for less than two queries, whose mean has no spread to be seen.
+    Efron & Tibshirani 1993, chapter 13.
+    """
+    queries = len(values)
+    if queries < 2:
+        return None
+    first = values[:1]  # taken off, so that equal values have an interval of exactly no width
+    rng = np.random.default_rng(seed)
+    rows = max(1, BLOCK_COUNTS // queries)
+    blocks = [
+        _drawn(queries, min(rows, resamples - start), rng) @ (values - first) / queries
+        for start in range(0, resamples, rows)
+    ]
+    tail = (1 - level) / 2
+    ends: NDArray[np.float64] = np.quantile(np.concatenate(blocks), [tail, 1 - tail], axis=0)
+    return first + ends
+
+
+def _drawn(queries: int, rows: int, rng: np.random.Generator) -> NDArray[np.float64]:
+    """Return how often each query is drawn in each of some resamples: rows x queries."""
+    drawn = rng.integers(queries, size=(rows, queries))
+    drawn += np.arange(0, rows * queries, queries)[:, None]
+    counts = np.bincount(drawn.ravel(), minlength=rows * queries)
+    return counts.reshape(rows, queries).astype(np.float64)
