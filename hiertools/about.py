@@ -41,13 +41,39 @@ def _lines(about: Document, depth: int) -> list[str]:
         if isinstance(value, dict):
             if value:
                 lines += ["  " * depth + key, *_lines(value, depth + 1)]
+        elif _is_table(value):
+            lines += ["  " * depth + key, *("  " * (depth + 1) + row for row in _table(value))]
         else:
             lines.append("  " * depth + f"{key}: {_value(value)}")
     return lines
 
 
+def _is_table(value: Any) -> bool:
+    return isinstance(value, list) and bool(value) and all(isinstance(row, dict) for row in value)
+
+
+def _table(rows: list[Document]) -> list[str]:
+    """Return rows under a line with their keys: texts at the left of a column, numbers right."""
+    keys = list(dict.fromkeys(key for row in rows for key in row))
+    columns = []
+    for key in keys:
+        cells = [key, *(_cell(row[key]) if key in row else "" for row in rows)]
+        right = all(_is_number(row[key]) for row in rows if key in row)
+        width = max(map(len, cells))
+        columns.append([cell.rjust(width) if right else cell.ljust(width) for cell in cells])
+    return ["  ".join(cells).rstrip() for cells in zip(*columns, strict=True)]
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)
+
+
+def _cell(value: Any) -> str:
+    return f"{value:.4g}" if isinstance(value, float) else _value(value)
+
+
 def _value(value: Any) -> str:
-    if isinstance(value, int) and not isinstance(value, bool):
+    if isinstance(value, int) and _is_number(value):
         return f"{value:,}"
     return ", ".join(map(str, value)) if isinstance(value, list) else str(value)
 

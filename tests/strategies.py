@@ -8,7 +8,9 @@ from hypothesis import strategies as st
 from hiertools.files.counts import Counts
 from hiertools.files.hierarchy import REASONS, Dropped, Edge, Hierarchy, Node
 from hiertools.files.items import FLAGS, KINDS, Items, encode, label_sets
+from hiertools.files.metrics import Metrics
 from hiertools.files.pairs import Pairs
+from hiertools.files.rankings import Ranking
 
 LIKE_NUMBERS = ["000000000000002f", "1e10", "007", "nan", "-0", "0x10", "1_000", "inf", "null"]
 ODD = ["a,b", 'say "x"', "a|b", "tab\tbed", "line\u2028end", "next\x85line", "ü/日本#0", " x ", "-"]
@@ -140,3 +142,134 @@ def counts(draw):
 
 
 rejects = st.lists(st.fixed_dictionaries({"id": texts, "path": texts, "reason": texts}), max_size=4)
+
+
+curvatures = st.floats(0.1, 10)
+
+
+@st.composite
+def vectors(draw, count, reach, dimension=4):
+    """Rows with norms 1e-3 to `reach`; few directions, so that rays are shared and opposed."""
+    direction = st.lists(st.integers(-3, 3), min_size=dimension, max_size=dimension).filter(any)
+    rows = np.array(draw(st.lists(direction, min_size=count, max_size=count)), np.float64)
+    norms = draw(arrays(st.floats(-3, float(np.log10(reach))), count, np.float64))
+    return rows * (10**norms / np.linalg.norm(rows, axis=1))[:, None]
+
+
+numbers32 = st.floats(width=32, allow_nan=False, allow_infinity=False)
+weight_names = st.from_regex(r"[a-z_]{1,4}(\.[a-z0-9]{1,3}){0,2}", fullmatch=True)
+shapes = st.lists(st.integers(0, 3), max_size=4).map(tuple)
+
+
+@st.composite
+def tensors(draw, names=weight_names):
+    """Named arrays of any shape: single numbers, empty ones, whole numbers and booleans too."""
+    found = {}
+    for name in draw(st.lists(names, unique=True, max_size=4)):
+        kind, shape = draw(st.sampled_from(["f4", "f8", "i8", "u1", "?"])), draw(shapes)
+        flat = draw(arrays(st.integers(0, 200), int(np.prod(shape)), kind))
+        found[name] = flat.reshape(shape)
+    return found
+
+
+@st.composite
+def metas(draw, **fixed):
+    """Documents with some keys that are as they are given, or drawn."""
+    drawn = {key: draw(x) if isinstance(x, st.SearchStrategy) else x for key, x in fixed.items()}
+    return {**draw(documents), **drawn}
+
+
+def of_encoder():
+    """Return strategies for the keys that say which embeddings a file is for."""
+    return {
+        "geometry": st.sampled_from(["lorentz", "euclidean"]),
+        "c": st.floats(0.1, 10),
+        "encoder": texts,
+        "digest": texts,
+        "output": texts,
+        "preprocess": documents,
+    }
+
+
+@st.composite
+def models(draw):
+    """Weights and meta of models of parts, and of a task that only later releases know."""
+    if draw(st.booleans()):
+        task = draw(st.sampled_from(["geo", "classes"]))
+        return task, draw(tensors()), draw(tensors()), draw(metas(task=task))
+    rows, columns = draw(st.integers(0, 3)), draw(st.integers(0, 3))
+    sizes = {"task": "parts", "dimension": rows, "features": columns}
+    steps = {"alpha": st.floats(0.01, 1), "tau": st.floats(0.01, 1), "loss": texts}
+    meta = draw(metas(**sizes, **steps, **of_encoder(), training=documents))
+    shapes = {"head.weight": (rows, columns), "head.bias": (rows,), "log_alpha": (), "log_tau": ()}
+    if meta["geometry"] == "lorentz":
+        shapes["log_c"] = ()
+    weights = {
+        name: draw(arrays(numbers32, int(np.prod(shape)), np.float32)).reshape(shape)
+        for name, shape in shapes.items()
+    }
+    return "parts", weights, draw(tensors()), meta
+
+
+@st.composite
+def indexes(draw):
+    """Points, items, head, structure and meta of an index."""
+    points, table = draw(embeddings())
+    headed, method = draw(st.booleans()), draw(st.sampled_from(["exact", "flat", "ivf", "hnsw"]))
+    meta = draw(
+        metas(
+            **of_encoder(),
+            task="parts" if headed else "plain",
+            dimension=points.shape[1],
+            features=st.integers(1, 9),
+            model=texts if headed else None,
+            method=method,
+            by=st.sampled_from(["cosine", "distance"]),
+            structure=st.dictionaries(texts.filter(lambda key: key != "sha256"), texts, max_size=2),
+        )
+    )
+    head = draw(tensors()) or {"a": np.float32(1)} if headed else {}
+    structure = b"" if method == "exact" else draw(st.binary(max_size=20))
+    return points, table, head, structure, meta
+
+
+@st.composite
+def rankings(draw, names=ids):
+    """Rankings of a few queries, some without hits or labels."""
+    found = []
+    for query in draw(st.lists(names, unique=True, max_size=4)):
+        hits = draw(st.lists(names, unique=True, max_size=4))
+        finite = st.floats(allow_nan=False, allow_infinity=False)
+        scores = np.sort(draw(arrays(finite, len(hits), np.float64)))[::-1]
+        labels = st.lists(st.none() | texts.filter(_is_id), min_size=len(hits), max_size=len(hits))
+        found.append(Ranking(query, hits, scores, draw(labels)))
+    return found
+
+
+headers = documents.map(
+    lambda found: {k: v for k, v in found.items() if k not in ("kind", "version", "provenance")}
+)
+log_lines = st.lists(st.tuples(documents, sizes).map(lambda x: {**x[0], "step": x[1]}), max_size=5)
+
+
+@st.composite
+def metric_rows(draw):
+    """Rows of metrics, each with some of the keys that there can be."""
+    known = {
+        "metric": texts, "find": texts, "of": texts, "exclude": texts, "k": sizes,
+        "value": fractions, "low": fractions, "high": fractions, "chance": fractions,
+        "queries": sizes,
+    }  # fmt: skip
+    needed = {"metric", "value", "queries"}
+    some = draw(st.sets(st.sampled_from(sorted(known))))
+    return {key: draw(known[key]) for key in known if key in needed | some}
+
+
+@st.composite
+def metrics(draw):
+    """What an evaluation found."""
+    rows = st.lists(st.dictionaries(texts, finite_values.filter(lambda x: x is not None)))
+    return Metrics(
+        draw(texts), draw(documents), draw(documents), draw(st.lists(metric_rows(), max_size=3)),
+        draw(st.dictionaries(texts, rows, max_size=2)), draw(chains),
+    )  # fmt: skip

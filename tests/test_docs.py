@@ -6,6 +6,7 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -15,8 +16,10 @@ import pytest
 import typer
 
 from hiertools import cli, errors
-from hiertools.files import kinds
+from hiertools.files import checkpoint, kinds, log, model, results
+from hiertools.files.embeddings import read_embeddings
 from hiertools.files.hierarchy import Dropped, Edge, Hierarchy, Node, write_hierarchy
+from tests.files import test_index, test_metrics, test_model, test_results
 
 ROOT = Path(__file__).parent.parent
 MAN = ROOT / "man"
@@ -24,8 +27,10 @@ PAGES = sorted(path.name for path in MAN.glob("hiertools*"))
 FONT = re.compile(r"\\f[BIRP]|\\[|&%]")
 ESCAPES = {r"\-": "-", r"\(aq": "'", r"\(dq": '"', r"\ ": " ", r"\e": "\\"}
 
-# Under these keys are names that hiertools does not choose, or the options of a command.
-FREE = {"options", "libraries", "preprocess"}
+# Under these keys are names that hiertools does not choose, the options of a command, or what a
+# page of an evaluation describes.
+FREE = {"options", "libraries", "preprocess", "counts", "tables"}
+GROUPS = {"weights", "encoder", "head", "arrays"}
 TYPES = {
     bool: "boolean",
     int: "integer",
@@ -33,6 +38,7 @@ TYPES = {
     str: "text",
     list: "list",
     dict: "object",
+    type(None): "null",
 }
 COLUMNS = (
     "id,image,labels,x0,y0,x1,y1,latitude,longitude,occluded,truncated,group_of,depiction,inside"
@@ -74,21 +80,28 @@ def examples(name: str) -> list[str]:
 
 
 def command(name: str) -> Any:
-    program: Any = typer.main.get_command(cli.build(name))
-    return program.commands[name]
+    found: Any = typer.main.get_command(cli.build(name))
+    for word in name.split():
+        found = found.commands[word]
+    return found
+
+
+def page(name: str) -> str:
+    return f"hiertools-{name.replace(' ', '-')}.1"
 
 
 @pytest.mark.parametrize("name", cli.COMMANDS)
 def test_a_command_has_help_a_page_and_a_row_in_the_readme(name):
     assert command(name).help.partition("\n")[0].endswith(".")
-    assert sections(f"hiertools-{name}.1")["NAME"].startswith(f"hiertools-{name} - ")
-    assert f"hiertools-{name}(1)" in tags(sections("hiertools.1")["COMMANDS"])
+    title = page(name).removesuffix(".1")
+    assert sections(page(name))["NAME"].startswith(f"{title} - ")
+    assert f"{title}(1)" in tags(sections("hiertools.1")["COMMANDS"])
     assert f"| `{name}" in (ROOT / "README.md").read_text(encoding="utf-8")
 
 
 @pytest.mark.parametrize("name", cli.COMMANDS)
 def test_every_argument_and_option_has_help_and_is_in_the_page(name):
-    entries = "\n".join(tags(sections(f"hiertools-{name}.1")["OPTIONS"]))
+    entries = "\n".join(tags(sections(page(name))["OPTIONS"]))
     parameters = command(name).params
     assert parameters
     for each in parameters:
@@ -126,7 +139,8 @@ def test_examples_can_be_copied(name):
 @pytest.mark.parametrize("name", PAGES)
 def test_examples_use_commands_and_options_that_there_are(name):
     text = plain("\n".join(examples(name))).replace("\\\n", " ")
-    for verb, rest in re.findall(r"\bhiertools ([a-z-]+)\b(?!:)([^|;\n]*)", text):
+    verbs = "|".join(sorted(cli.COMMANDS, key=len, reverse=True))
+    for verb, rest in re.findall(rf"\bhiertools ({verbs})\b(?!:)([^|;\n]*)", text):
         known = {spelled for each in command(verb).params for spelled in each.opts}
         used = re.findall(r"(?<= )--?[a-z][a-z-]*", rest)
         assert set(used) <= known, rest
@@ -163,7 +177,50 @@ def files(tmp_path_factory, hier) -> list[Path]:
         "embed", "--from", "vectors.npy", "--ids", "ids.txt", "--table", "table.csv", "-o", "all.h5"
     )
     names = ("scenes/hierarchy.json", "tree.json", "levels.json", "counts.json", "pairs.h5")
-    return [folder / name for name in (*names, "images.h5", "all.h5", "images.h5.rejects.jsonl")]
+    made = [folder / name for name in (*names, "images.h5", "all.h5", "images.h5.rejects.jsonl")]
+    return [*made, *of_training(folder), *of_search(folder)]
+
+
+def of_training(folder: Path) -> list[Path]:
+    """Write a model, a checkpoint and a log as a training does."""
+    training = {"options": {"epochs": 1}, "config": "0" * 64, "pairs": 3, "steps": 2}
+    state = {"weight": np.ones(2, np.float32), "steps": np.array(3)}
+    meta = test_model.META | {"training": training}
+    found = model.Model("parts", test_model.weights(), state, meta)
+    model.write_model(folder / "model.h5", found, chain=[], overwrite=False)
+    meta = {"step": 3, "losses": [0.5, 1], "config": "0" * 64}
+    arrays = {"parameter/log_c": np.float32(1)}
+    checkpoint.write_checkpoint(folder / "checkpoint.h5", arrays, meta, chain=[])
+    line = {
+        "step": 3, "epoch": 1, "loss": 0.5, "tau": 0.07, "c": 1.0, "alpha": 0.1,
+        "sqrt_c_norm": [0.1, 0.5, 0.9], "saturated": 0.0, "rows_per_second": 10.0,
+    }  # fmt: skip
+    log.LogWriter(folder / "log.jsonl", {"config": "0" * 64}, keep_until_step=None).write(line)
+    return [folder / name for name in ("model.h5", "checkpoint.h5", "log.jsonl")]
+
+
+def of_search(folder: Path) -> list[Path]:
+    """Write an index with and without a model, results and metrics."""
+    structure = {"library": "faiss", "lists": 2, "links": 32, "ef": 40, "seed": 0}
+    table = read_embeddings(folder / "all.h5").items
+    places = {"points": test_index.POINTS[:1], "table": table}
+    test_index.save(folder / "index.h5", **places, structure=structure)
+    plain = {"head": {}, "graph": b"", **test_index.PLAIN, "structure": {}, "method": "exact"}
+    test_index.save(folder / "plain.h5", **places, **plain)
+    header = {
+        "index": "0" * 64, "by": "angle", "find": "parents", "k": 3, "sort": "norm",
+        "parent_score": "ext", "max_angle": 0.5, "exclude": "self", "only": "any",
+        "method": "ivf", "oversample": 4, "probes": 16, "ef": 64,
+    }  # fmt: skip
+    for form in ("jsonl", "h5"):
+        results.write_results(
+            folder / f"results.{form}", header, test_results.RANKINGS, format=form, chain=[],
+            overwrite=False,
+        )  # fmt: skip
+    found = replace(test_metrics.found(test_metrics.ROW), parameters={})
+    test_metrics.save(folder / "metrics.json", found)
+    names = ("index.h5", "plain.h5", "results.jsonl", "results.h5", "metrics.json")
+    return [folder / name for name in names]
 
 
 def with_levels() -> Hierarchy:
@@ -231,7 +288,9 @@ def in_hdf5(path: Path) -> Iterator[tuple[str, str]]:
     def visit(name: str, item: Any) -> None:
         found.extend((key, TYPES[int]) for key in item.attrs if name)
         if isinstance(item, h5py.Dataset):
-            found.append((name, "text" if item.dtype.kind == "S" else str(item.dtype)))
+            group = name.partition("/")[0]
+            place = f"{group}/NAME" if group in GROUPS else name
+            found.append((place, "text" if item.dtype.kind == "S" else str(item.dtype)))
         if name in ("meta", "provenance"):
             found.extend(in_json(item[:].tobytes().decode()))
 

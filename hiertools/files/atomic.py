@@ -3,7 +3,7 @@
 import errno
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
@@ -82,14 +82,21 @@ def _is_full(error: OSError | RuntimeError) -> bool:
 
 def write_text(path: Path, text: str, *, overwrite: bool) -> None:
     """Write a text file atomically, or to standard output for `-`."""
+    write_texts(path, [text], overwrite=overwrite)
+
+
+def write_texts(path: Path, texts: Iterable[str], *, overwrite: bool) -> None:
+    """Write texts behind each other, as they come, into a file that is whole or not there."""
     if path == STDOUT:
-        write_stdout(text)
+        for text in texts:
+            write_stdout(text)
         return
     with (
         replacing(path, overwrite=overwrite) as temporary,
         open(temporary, "wb") as file,
     ):
-        file.write(encode(text))
+        for text in texts:
+            file.write(encode(text))
 
 
 def write_stdout(text: str) -> None:

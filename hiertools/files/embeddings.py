@@ -50,11 +50,12 @@ def write_embeddings(
     """
     shape = (len(table), dimension)
     with hdf5.create(path, KIND, VERSION, meta=meta, chain=chain, overwrite=overwrite) as writer:
-        writer.matrix("vectors", shape, _finite(blocks, table, str(path)))
+        writer.matrix("vectors", shape, finite(blocks, table, str(path)))
         items.write(writer, table)
 
 
-def _finite(blocks: Iterable[Vectors], table: Items, name: str) -> Iterable[Vectors]:
+def finite(blocks: Iterable[Vectors], table: Items, name: str) -> Iterable[Vectors]:
+    """Yield blocks of a table's vectors. Raises `UserError` at the first that is not finite."""
     row = 0
     for block in blocks:
         check_finite(block, table, name, row)
@@ -68,6 +69,12 @@ def check_finite(vectors: Vectors, table: Items, name: str, first_row: int = 0) 
     if len(bad):
         row = first_row + int(bad[0])
         raise UserError(f"{name}: the vector of {items.decode(table.id[row])!r} is not finite")
+
+
+def check_all_finite(vectors: Vectors, table: Items, name: str) -> None:
+    """Raise `UserError` naming the first item whose vector is not finite, read block by block."""
+    for row in range(0, len(vectors), ROWS_PER_CHECK):
+        check_finite(vectors[row : row + ROWS_PER_CHECK], table, name, row)
 
 
 def read_embeddings(path: Path) -> Embeddings:
@@ -90,9 +97,7 @@ def check(path: Path, *, full: bool) -> None:
         found = _from_reader(reader)
         if full:
             reader.verify_matrix("vectors")
-            for row in range(0, len(found.vectors), ROWS_PER_CHECK):
-                block = found.vectors[row : row + ROWS_PER_CHECK]
-                check_finite(block, found.items, str(path), row)
+            check_all_finite(found.vectors, found.items, str(path))
 
 
 def describe(path: Path) -> Document:

@@ -2,16 +2,17 @@
 
 A file of ours has the attributes `kind` and `version`, the datasets `meta` and `provenance`
 (JSON text as bytes), columns and matrices. A column is a small table's: chunked, with a
-fletcher32 sum a chunk, which HDF5 checks on reading. A matrix is contiguous and uncompressed, so
-that a row can be read through a memory map; `NAME.crc32` beside it has a CRC-32 for each block of
-`rows_per_block` rows. Text is UTF-8 in bytes of fixed length.
+fletcher32 sum a chunk, which HDF5 checks on reading; a single number is in its own header, which
+has a sum too. A matrix is contiguous and uncompressed, so that a row can be read through a memory
+map; `NAME.crc32` beside it has a CRC-32 for each block of `rows_per_block` rows. Text is UTF-8 in
+bytes of fixed length.
 """
 
 import json as stdlib_json
 import os
 import zlib
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +25,7 @@ from hiertools.files import atomic, inputs, json, trust
 
 BLOCK_BYTES = 1 << 20
 CHUNK_ROWS = 1 << 16
+CHUNK_BYTES = 1 << 26  # HDF5 takes none of 4 GB
 FORMAT = ("v110", "v110")  # object headers with checksums; readable since HDF5 1.10
 
 Array = NDArray[Any]
@@ -36,16 +38,31 @@ class Writer:
         self._file = file
 
     def column(self, name: str, values: Array) -> None:
-        """Write a column; text as bytes of fixed length."""
+        """Write a column, or an array of any shape; text as bytes of fixed length."""
         values = np.asarray(values)
         if values.dtype.kind == "S" and values.dtype.itemsize == 0:
             values = values.astype("S1")
         options: dict[str, Any] = {}
+        if not values.ndim:
+            self._number(name, values)
+            return
         if values.size:
-            options = {"chunks": (min(len(values), CHUNK_ROWS), *values.shape[1:])}
-            options["fletcher32"] = True
+            rows = min(len(values), CHUNK_ROWS, max(1, CHUNK_BYTES * len(values) // values.nbytes))
+            options = {"chunks": (rows, *values.shape[1:]), "fletcher32": True}
         data = self._file.create_dataset(name, data=values, track_order=False, **options)
         data.flush()  # h5py hides what fails when it lets go of a dataset
+
+    def _number(self, name: str, value: Array) -> None:
+        """Write a single number into its header; h5py itself would put it elsewhere."""
+        layout = h5py.h5p.create(h5py.h5p.DATASET_CREATE)
+        layout.set_layout(h5py.h5d.COMPACT)
+        layout.set_obj_track_times(False)
+        links = h5py.h5p.create(h5py.h5p.LINK_CREATE)
+        links.set_create_intermediate_group(True)
+        dtype = h5py.h5t.py_create(value.dtype, logical=True)
+        space = h5py.h5s.create(h5py.h5s.SCALAR)
+        data = h5py.h5d.create(self._file.id, name.encode(), dtype, space, layout, links)
+        data.write(h5py.h5s.ALL, h5py.h5s.ALL, value)
 
     def matrix(self, name: str, shape: tuple[int, int], blocks: Iterable[Array]) -> None:
         """Write a matrix of float32 from blocks of rows that together have its shape."""
@@ -103,11 +120,7 @@ def create(
     """Write one of our files; it takes its name when the block succeeds."""
     if path == atomic.STDOUT:
         raise UsageError("HDF5 does not go through a pipe; name a file")
-    with (
-        atomic.replacing(path, overwrite=overwrite) as temporary,
-        h5py.File(temporary, "w", libver=FORMAT) as file,
-        _given_up_when_it_fails(file),
-    ):
+    with atomic.replacing(path, overwrite=overwrite) as temporary, _writable(temporary) as file:
         file.attrs["kind"] = np.bytes_(kind)
         file.attrs["version"] = version
         writer = Writer(file)
@@ -117,19 +130,24 @@ def create(
 
 
 @contextmanager
-def _given_up_when_it_fails(file: h5py.File) -> Iterator[None]:
-    """Let HDF5 close a file that cannot be written, such as on a full disk.
+def _writable(path: Path) -> Iterator[h5py.File]:
+    """Yield a new file, and close it even if it cannot be written, such as on a full disk.
 
-    It would try again at the program's end, and crash. So what it still has goes nowhere.
+    HDF5 would try again at the program's end, and crash. So what it still has goes nowhere, and
+    it does not matter that there it cannot give the file its length.
     """
+    file = h5py.File(path, "w", libver=FORMAT)
     try:
-        yield
+        yield file
         file.flush()
     except BaseException:
         nowhere = os.open(os.devnull, os.O_RDWR)
         os.dup2(nowhere, file.id.get_vfd_handle())
         os.close(nowhere)
+        with suppress(OSError, RuntimeError):
+            file.close()
         raise
+    file.close()
 
 
 def _as_bytes(document: Any) -> Array:
@@ -176,6 +194,18 @@ class Reader:
         """Return the names in a group, none if it is not there."""
         return list(self._file[group]) if isinstance(self._file.get(group), h5py.Group) else []
 
+    def datasets(self, group: str) -> list[str]:
+        """Return the names of all datasets below a group, none if it is not there."""
+        found: list[str] = []
+
+        def visit(name: str, item: Any) -> None:
+            if isinstance(item, h5py.Dataset):
+                found.append(name)
+
+        if isinstance(self._file.get(group), h5py.Group):
+            self._file[group].visititems(visit)
+        return found
+
     def shape(self, name: str) -> tuple[int, ...]:
         """Return the shape of a dataset."""
         return tuple(self._dataset(name).shape)
@@ -186,10 +216,13 @@ class Reader:
             raise UserError(f"{self.path}: no dataset '{name}'")
         return data
 
-    def column(self, name: str, kinds: str, dimensions: int) -> Array:
-        """Return a column, checked for its kind of type (as in numpy) and its dimensions."""
+    def column(self, name: str, kinds: str, dimensions: int | None) -> Array:
+        """Return a column, checked for its kind of type (as in numpy) and its dimensions.
+
+        dimensions: None for an array of any shape.
+        """
         data = self._dataset(name)
-        if data.dtype.kind not in kinds or data.ndim != dimensions:
+        if data.dtype.kind not in kinds or dimensions not in {None, data.ndim}:
             raise UserError(f"{self.path}: '{name}' is {data.dtype} with {data.ndim} dimensions")
         try:
             return np.asarray(data[...])

@@ -9,7 +9,7 @@ import zlib
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import BinaryIO, cast
+from typing import cast
 
 from hiertools.errors import UsageError, UserError
 
@@ -23,7 +23,7 @@ GZIP_MAGIC = b"\x1f\x8b"
 class _Digested(io.RawIOBase):
     """A raw stream that feeds what is read through it to a sha256."""
 
-    def __init__(self, raw: BinaryIO) -> None:
+    def __init__(self, raw: io.BufferedReader) -> None:
         self.raw, self.sha256 = raw, hashlib.sha256()
 
     def readable(self) -> bool:
@@ -36,10 +36,9 @@ class _Digested(io.RawIOBase):
 
     def readinto(self, buffer: object) -> int:
         view = memoryview(cast(bytearray, buffer))
-        block = self.raw.read(len(view))
-        view[: len(block)] = block
-        self.sha256.update(block)
-        return len(block)
+        count = self.raw.readinto(view)
+        self.sha256.update(view[:count])
+        return count
 
 
 class Source:
@@ -63,11 +62,11 @@ class Source:
             if not self.head:
                 raise UserError(f"{self.name}: is empty")
 
-    def _open(self) -> BinaryIO:
+    def _open(self) -> io.BufferedReader:
         if self.path == STDIN:
             if sys.stdin is None or sys.stdin.isatty():
                 raise UserError("standard input: is a terminal; pipe data into '-'")
-            return sys.stdin.buffer
+            return cast(io.BufferedReader, sys.stdin.buffer)
         return open_input(self.path)
 
     @staticmethod
@@ -98,6 +97,13 @@ class Source:
     def text(self) -> str:
         """Return all that is left as text. Raises `UserError` if it is not UTF-8."""
         return decode(self.read(), self.name)
+
+    def lines(self) -> Iterator[tuple[int, bytes]]:
+        """Yield the lines that are left with their numbers from 1, each with its line break."""
+        if self.is_folder:
+            raise UserError(f"{self.name}: is a folder; a file is needed")
+        with self.explained():
+            yield from enumerate(self._stream, 1)
 
     def digest(self) -> str:
         """Return the sha256 of the input, reading what is left of it.

@@ -3,15 +3,19 @@
 import json
 import re
 import sys
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 from hiertools.errors import UserError
 from hiertools.files import atomic, trust
-from hiertools.files.inputs import Source
+from hiertools.files.inputs import Source, decode
 
 Document = dict[str, Any]
 
+HEADER = ("kind", "version", "provenance")  # of every file of ours
+
+ENCODER = json.JSONEncoder(ensure_ascii=False, allow_nan=False)
 HALF_CHARACTER = re.compile(r"\\u[dD][89a-fA-F]")
 
 
@@ -61,7 +65,7 @@ def _line_of(text: str, constant: str) -> int:
 
 def line(document: Any) -> str:
     """Return a document as one line of JSON. Refuses NaN."""
-    return json.dumps(document, ensure_ascii=False, allow_nan=False) + "\n"
+    return ENCODER.encode(document) + "\n"
 
 
 def dumps(document: Document) -> str:
@@ -93,6 +97,23 @@ def read(source: Source, kind: str, version: int) -> Document:
         raise UserError(f"{source.name}: is a folder; a {kind} file is needed")
     document = loads(source.text(), source.name)
     return expect(document, source.name, kind, version)
+
+
+def read_lines(source: Source, *, torn: bool = False) -> Iterator["Fields"]:
+    """Yield the objects of JSON Lines.
+
+    torn: leave out a last line that is cut off, as a program that was killed leaves it.
+    """
+    for number, data in source.lines():
+        place = f"line {number}"
+        try:
+            text = decode(data, source.name, number)
+            document = loads(text, f"{source.name}: {place}")
+        except UserError:
+            if torn and not data.endswith(b"\n"):
+                return
+            raise
+        yield Fields(document, source.name, place)
 
 
 def expect(document: Any, name: str, kind: str, version: int) -> Document:
@@ -158,6 +179,20 @@ class Fields:
         ):
             raise self._bad(key, "a finite number")
         return float(value)
+
+    def positive(self, key: str) -> float:
+        """Return a finite number above 0."""
+        value = self.number(key)
+        if value <= 0:
+            raise self._bad(key, "above 0")
+        return value
+
+    def one_of(self, key: str, known: Sequence[str]) -> str:
+        """Return a text that is one of those known."""
+        value = self.text(key)
+        if value not in known:
+            raise self._bad(key, f"one of {', '.join(known)}")
+        return value
 
     def objects(self, key: str) -> list["Fields"]:
         """Return a list of objects."""

@@ -6,14 +6,20 @@ from pathlib import Path
 
 from hiertools.errors import UserError
 from hiertools.files import (
+    checkpoint,
     counts,
     embeddings,
     hdf5,
     hierarchy,
+    index,
     inputs,
     json,
+    log,
+    metrics,
+    model,
     pairs,
     rejects,
+    results,
 )
 from hiertools.files.json import Document
 
@@ -26,7 +32,9 @@ class Kind:
     describe: Callable[[Path], Document]
 
 
-MODULES = (hierarchy, counts, embeddings, pairs, rejects)
+MODULES = (
+    hierarchy, counts, pairs, embeddings, rejects, model, checkpoint, log, index, results, metrics,
+)  # fmt: skip
 KINDS = {module.KIND: Kind(module.check, module.describe) for module in MODULES}
 
 
@@ -56,11 +64,11 @@ def _json_header(path: Path) -> Document:
     source = inputs.Source(path)
     if source.head.lstrip()[:1] != b"{":
         raise UserError(f"{path}: is not one of our files; there are {', '.join(KINDS)}")
-    text = source.text()
+    first = inputs.decode(next(source.lines())[1], str(path))
     try:
-        document = json.loads(text.partition("\n")[0], str(path))
+        document = json.loads(first, str(path))
     except UserError:
-        document = json.loads(text, str(path))
+        document = json.loads(first + source.text(), str(path))
     return document if isinstance(document, dict) else {}
 
 

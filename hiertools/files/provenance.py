@@ -4,6 +4,7 @@ import importlib.metadata
 import os
 import sys
 import time
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -12,16 +13,19 @@ from hiertools.errors import UserError
 Record = dict[str, Any]
 Found = TypeVar("Found")
 
-LIBRARIES = {
-    "h5py": "h5py",
-    "numba": "numba",
-    "numpy": "numpy",
-    "open_clip": "open_clip_torch",
-    "PIL": "pillow",
-    "polars": "polars",
-    "scipy": "scipy",
-    "timm": "timm",
-    "torch": "torch",
+LIBRARIES = {  # the packages that a module may come from
+    "faiss": ("faiss-gpu", "faiss-cpu"),
+    "geoopt": ("geoopt",),
+    "h5py": ("h5py",),
+    "numba": ("numba",),
+    "numpy": ("numpy",),
+    "open_clip": ("open_clip_torch",),
+    "ot": ("pot",),
+    "PIL": ("pillow",),
+    "polars": ("polars",),
+    "scipy": ("scipy",),
+    "timm": ("timm",),
+    "torch": ("torch",),
 }
 
 
@@ -60,11 +64,6 @@ class Run:
 
     def record(self) -> Record:
         """Return the record of this run."""
-        versions = {
-            package: importlib.metadata.version(package)
-            for module, package in LIBRARIES.items()
-            if module in sys.modules
-        }
         return {
             "program": "hiertools",
             "version": program_version(),
@@ -73,9 +72,19 @@ class Run:
             "options": self.options,
             "inputs": self.inputs,
             **self.more,
-            "libraries": versions,
+            "libraries": _versions(),
             "time": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(_now())),
         }
+
+
+def _versions() -> dict[str, str]:
+    """Return the versions of the libraries in use, by package."""
+    versions: dict[str, str] = {}
+    for module, packages in LIBRARIES.items():
+        for package in packages if module in sys.modules else ():
+            with suppress(importlib.metadata.PackageNotFoundError):
+                versions[package] = importlib.metadata.version(package)
+    return versions
 
 
 def _now() -> float:

@@ -16,23 +16,18 @@ def write_rejects(
 ) -> None:
     """Write `{id, path, reason}` lines below a header."""
     header = {"kind": KIND, "version": VERSION, "provenance": chain}
-    lines = [json.line(line) for line in (header, *rejects)]
-    atomic.write_text(path, "".join(lines), overwrite=overwrite)
+    atomic.write_texts(path, map(json.line, (header, *rejects)), overwrite=overwrite)
 
 
 def read_rejects(path: Path) -> tuple[Document, list[Document]]:
     """Return the header and the lines of a rejects file."""
     source = Source(path)
-    lines = [
-        json.loads(line, f"{path}: line {number}")
-        for number, line in enumerate(source.text().removesuffix("\n").split("\n"), 1)
-    ]
-    header = json.expect(lines[0], str(path), KIND, VERSION)
-    for number, line in enumerate(lines[1:], 2):
-        fields = json.Fields(line, str(path), f"line {number}")
+    first, *lines = json.read_lines(source)
+    header = json.expect(first.document, source.name, KIND, VERSION)
+    for line in lines:
         for key in ("id", "path", "reason"):
-            fields.text(key)
-    return header, lines[1:]
+            line.text(key)
+    return header, [line.document for line in lines]
 
 
 def check(path: Path, *, full: bool) -> None:

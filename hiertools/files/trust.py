@@ -13,7 +13,7 @@ from typing import Any
 
 from hiertools.errors import UserError
 
-MAX_OBJECTS = 1000
+MAX_OBJECTS = 10_000  # a large encoder has a thousand tensors, an optimiser three times those
 MAX_DEPTH = 8
 MAX_ATTRIBUTES = 64
 MAX_ATTRIBUTE_BYTES = 1 << 16
@@ -68,6 +68,8 @@ class _Walk:
         self.once(group, place)
         if depth > MAX_DEPTH:
             raise self.refuse(place, "groups nested too deeply")
+        if len(self.seen) + len(group) > MAX_OBJECTS:
+            raise self.refuse(place, "too many objects")
         for key in group:
             link = group.get(key, getlink=True)
             if type(link).__name__ != "HardLink":
@@ -85,8 +87,8 @@ class _Walk:
             raise self.refuse(place, f"is a {kind}")
 
     def once(self, item: Any, place: str) -> None:
-        if item.id in self.seen or len(self.seen) >= MAX_OBJECTS:
-            raise self.refuse(place, "links in circles or too many objects")
+        if item.id in self.seen:
+            raise self.refuse(place, "links in circles")
         self.seen.add(item.id)
         if len(item.attrs) > MAX_ATTRIBUTES:
             raise self.refuse(place, "too many attributes")

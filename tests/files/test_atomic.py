@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 from hiertools import errors
-from hiertools.files import atomic, counts, embeddings, folders, rejects
+from hiertools.files import atomic, counts, embeddings, folders, model, rejects, results
 from hiertools.files.items import Items, encode
 
 OLD = b"the older output"
@@ -39,7 +39,21 @@ def write_wide(path, *, overwrite=False):
     )
 
 
-writers = pytest.mark.parametrize("write", [write_json, write_hdf5])
+def write_numbers(path, *, overwrite=False):
+    """Write a model of single numbers, each in a header, and of small arrays."""
+    weights = {f"{i}": np.ones((3,) * (i % 2), np.float32) for i in range(400)}
+    found = model.Model("geo", weights, {}, {"task": "geo"})
+    model.write_model(path, found, chain=[], overwrite=overwrite)
+
+
+def write_rankings(path, *, overwrite=False):
+    """Write results a line at a time."""
+    hits = (["a", "b"], np.array([2.0, 1.0]), [None, None])
+    rankings = (results.Ranking(f"query {i}", *hits) for i in range(1000))
+    results.write_results(path, {}, rankings, format="jsonl", chain=[], overwrite=overwrite)
+
+
+writers = pytest.mark.parametrize("write", [write_json, write_hdf5, write_rankings])
 
 
 @pytest.fixture
@@ -327,7 +341,9 @@ def end_of_writing(write, path, **options):
 
 @pytest.mark.parametrize(
     ("write", "blocks"),
-    [(write_json, 1)] + [(write_hdf5, blocks) for blocks in (1, 4, 8, 40, 63, 64, 70, 90, 100)],
+    [(write_json, 1), (write_rankings, 1), (write_rankings, 90)]
+    + [(write_hdf5, blocks) for blocks in (1, 4, 8, 40, 63, 64, 70, 90, 100)]
+    + [(write_numbers, blocks) for blocks in (1, 8, 20, 50, 90)],
 )
 def test_no_space_leaves_the_older_output(old, write, blocks):
     result = end_of_writing(write, old, before=limited(blocks))
@@ -348,7 +364,7 @@ def small_disk(tmp_path):
     subprocess.run(["umount", str(disk)], check=True)
 
 
-@pytest.mark.parametrize("write", [write_json, write_hdf5, write_wide])
+@pytest.mark.parametrize("write", [write_json, write_hdf5, write_wide, write_numbers])
 def test_a_full_disk_leaves_the_older_output(small_disk, write):
     old = small_disk / "file"
     old.write_bytes(OLD)

@@ -8,12 +8,27 @@ import numpy as np
 import pytest
 
 from hiertools.errors import UserError
-from hiertools.files import embeddings, hierarchy, kinds, pairs, rejects
+from hiertools.files import (
+    checkpoint,
+    counts,
+    embeddings,
+    hierarchy,
+    index,
+    kinds,
+    log,
+    metrics,
+    model,
+    pairs,
+    rejects,
+    results,
+)
 from hiertools.files.items import Items, encode, label_sets
+from tests.files import test_index, test_log, test_metrics, test_model
 from tests.files.test_round_trips import assert_same_items
 
 ROWS, DIMENSION = 300, 16
 FLIPS = 150
+ARRAYS = ("whole", "pair_file", "model_file", "index_file", "checkpoint_file", "results_file")
 
 
 @pytest.fixture(scope="module")
@@ -57,24 +72,90 @@ def pair_file(tmp_path_factory, table):
     return path
 
 
+@pytest.fixture(scope="module")
+def model_file(tmp_path_factory):
+    state = {"bn.weight": np.ones(3, np.float32), "bn.num_batches_tracked": np.array(2)}
+    found = model.Model("parts", test_model.weights(), state, test_model.META)
+    return test_model.save(tmp_path_factory.mktemp("model"), found)
+
+
+@pytest.fixture(scope="module")
+def index_file(tmp_path_factory, table, vectors):
+    path = tmp_path_factory.mktemp("index") / "i.h5"
+    return test_index.save(path, points=vectors, table=table, dimension=DIMENSION)
+
+
+@pytest.fixture(scope="module")
+def checkpoint_file(tmp_path_factory):
+    path = tmp_path_factory.mktemp("checkpoint") / "c.h5"
+    arrays = {"mean/head.weight": np.arange(6.0).reshape(2, 3), "mean/c": np.array(0.5)}
+    checkpoint.write_checkpoint(path, arrays, {"step": 3}, chain=[{"command": "train parts"}])
+    return path
+
+
+@pytest.fixture(scope="module")
+def results_file(tmp_path_factory):
+    return ranked(tmp_path_factory.mktemp("results") / "r.h5", "h5")
+
+
+def ranked(path, format):
+    """Write results of some queries with some hits."""
+    rankings = (
+        results.Ranking(
+            f"ü#{query}", [f"a{hit}" for hit in range(query)], -np.arange(float(query)),
+            ["b", None, "c"][:query] + ["b"] * (query - 3),
+        )
+        for query in range(9)
+    )  # fmt: skip
+    results.write_results(path, {"k": 9}, rankings, format=format, chain=[], overwrite=False)
+    return path
+
+
+def arrays_of(found):
+    """Return the arrays of what was read, by name."""
+    match found:
+        case embeddings.Embeddings():
+            return {"vectors": found.vectors}
+        case pairs.Pairs():
+            return {"parent": found.parent, "child": found.child}
+        case model.Model():
+            return found.weights | {f"encoder/{key}": x for key, x in found.encoder.items()}
+        case index.Index():
+            return {**found.head, "points": found.points, "": np.frombuffer(found.structure, "u1")}
+        case checkpoint.Checkpoint():
+            return found.arrays
+
+
+READERS = {
+    "embeddings": embeddings.read_embeddings,
+    "pairs": pairs.read_pairs,
+    "model": model.read_model,
+    "index": index.read_index,
+    "checkpoint": checkpoint.read_checkpoint,
+}
+
+
 def content(path):
-    """Return all that a file says."""
+    """Return all that a file says: its header and meta, its items and its arrays."""
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        if kinds.header(path)[0] == "pairs":
-            found = pairs.read_pairs(path)
-            numbers = (found.parent, found.child)
-        else:
-            found = embeddings.read_embeddings(path)
-            numbers = (np.array(found.vectors),)
-    return kinds.header(path), found.meta, found.chain, found.items, numbers
+        header = kinds.header(path)
+        if header[0] == "results":
+            about, rankings = results.read_results(path)
+            texts = [(r.query, r.ids, r.scores.tolist(), r.labels) for r in rankings]
+            return (header, about, texts), None, {}
+        found = READERS[header[0]](path)
+        arrays = {name: np.array(array) for name, array in arrays_of(found).items()}
+    return (header, found.meta, found.chain), getattr(found, "items", None), arrays
 
 
 def assert_same(found, expected):
-    assert found[:3] == expected[:3]
-    assert_same_items(found[3], expected[3])
-    for one, other in zip(found[4], expected[4], strict=True):
-        np.testing.assert_array_equal(one, other, strict=True)
+    assert found[0] == expected[0]
+    if expected[1] is not None:
+        assert_same_items(found[1], expected[1])
+    assert found[2].keys() == expected[2].keys()
+    for name, array in expected[2].items():
+        np.testing.assert_array_equal(found[2][name], array, strict=True)
 
 
 def flipped(data, place, bit):
@@ -126,7 +207,7 @@ def test_the_block_of_a_flip_is_named(tmp_path):
 
 
 @pytest.mark.parametrize("seed", range(3))
-@pytest.mark.parametrize("name", ["whole", "pair_file"])
+@pytest.mark.parametrize("name", ARRAYS)
 def test_no_flip_gives_another_table(name, seed, request, tmp_path):
     original = request.getfixturevalue(name)
     data, expected = original.read_bytes(), content(original)
@@ -136,7 +217,7 @@ def test_no_flip_gives_another_table(name, seed, request, tmp_path):
     for place in rng.integers(0, len(data), FLIPS // 3):
         path.write_bytes(flipped(data, int(place), int(rng.integers(8))))
         found += found_or_same(path, expected)
-    assert found > 5
+    assert found > 2
 
 
 def test_a_flip_in_the_first_bytes_is_found(whole, tmp_path):
@@ -147,11 +228,25 @@ def test_a_flip_in_the_first_bytes_is_found(whole, tmp_path):
         found_or_same(path, expected)
 
 
-@pytest.mark.parametrize("name", ["whole", "pair_file"])
+def test_no_flip_gives_another_number_of_a_model(tmp_path):
+    """Single numbers have no checksum of their own: their header has."""
+    original = test_model.save(tmp_path, test_model.parts())
+    data, expected = original.read_bytes(), content(original)
+    path, number = tmp_path / "flipped.h5", np.float32(-1.5).tobytes()
+    assert data.count(number) == 3
+    place = -1
+    for _ in range(3):
+        place = data.index(number, place + 1)
+        for bit in range(8 * len(number)):
+            path.write_bytes(flipped(data, place + bit // 8, bit % 8))
+            assert found_or_same(path, expected)
+
+
+@pytest.mark.parametrize("name", ARRAYS)
 def test_a_file_that_is_cut_off_is_refused(name, request, tmp_path):
     data = request.getfixturevalue(name).read_bytes()
     path = tmp_path / "cut.h5"
-    lengths = [*range(50), *np.linspace(50, len(data) - 1, 60).astype(int)]
+    lengths = [*range(0, 50, 2), *np.linspace(50, len(data) - 1, 40).astype(int)]
     for length in lengths:
         path.write_bytes(data[:length])
         refused(path, full=False)
@@ -194,7 +289,7 @@ def test_a_vector_that_is_not_finite_is_not_written(tmp_path, table, vectors):
 
 def test_a_vector_that_is_not_finite_under_a_right_checksum_is_found(tmp_path, monkeypatch):
     path = tmp_path / "e.h5"
-    monkeypatch.setattr(embeddings, "_finite", lambda blocks, table, name: blocks)
+    monkeypatch.setattr(embeddings, "finite", lambda blocks, table, name: blocks)
     embeddings.write_embeddings(
         path,
         [np.array([[1], [np.inf]], np.float32)],
@@ -240,7 +335,7 @@ EDITS = {
     "no kind": (lambda file: file.attrs.__delitem__("kind"), "no attribute 'kind'"),
     "kind is a number": (attribute("kind", 3), "no attribute 'kind'"),
     "kinds": (attribute("kind", np.array([b"embeddings"])), "no attribute 'kind'"),
-    "another kind": (attribute("kind", np.bytes_("index")), "is not one of our files"),
+    "another kind": (attribute("kind", np.bytes_("tree")), "is not one of our files"),
     "another version": (attribute("version", 2), "this release reads version 1 only"),
     "no version": (attribute("version", np.bytes_("1")), "no attribute 'version'"),
     "meta is a list": (replaced("meta", json_bytes("[1]")), "'meta' is not an object"),
@@ -326,6 +421,67 @@ def test_a_file_of_another_kind_is_refused_where_one_is_needed(whole, pair_file,
         hierarchy.read_hierarchy(path)
     with pytest.raises(UserError, match="is not an HDF5 file"):
         embeddings.read_embeddings(path)
+
+
+@pytest.fixture(scope="module")
+def texts(tmp_path_factory):
+    """A file of text of every kind, by kind."""
+    folder = tmp_path_factory.mktemp("texts")
+    paths = {kind: folder / kind for kind in TEXT_KINDS}
+    paths["hierarchy"].write_text(document('[{"parent": "a", "child": "b", "proportion": 0.5}]'))
+    paths["counts"].write_text(json.dumps(COUNTS))
+    lines = [{"id": "a", "path": "a.jpg", "reason": "ü"}] * 3
+    rejects.write_rejects(paths["rejects"], lines, chain=[], overwrite=False)
+    test_log.log(paths["log"])
+    ranked(paths["results"], "jsonl")
+    test_metrics.save(paths["metrics"], test_metrics.found(test_metrics.ROW, test_metrics.OTHER))
+    return paths
+
+
+TEXT_KINDS = ("hierarchy", "counts", "rejects", "log", "results", "metrics")
+LINES = ("rejects", "log", "results")
+
+
+def sound_or_message(path):
+    try:
+        kinds.KINDS[kinds.check(path, full=True)].describe(path)
+    except UserError as error:
+        return str(error)
+    return ""
+
+
+@pytest.mark.parametrize("kind", TEXT_KINDS)
+def test_text_with_a_flip_is_sound_or_refused_in_a_line(texts, kind, tmp_path):
+    """Text has no checksum, but whatever it says is read as such, or is said to be wrong."""
+    data, path = texts[kind].read_bytes(), tmp_path / "flipped"
+    assert kinds.check(texts[kind], full=True) == kind
+    rng = np.random.default_rng(4)
+    found = 0
+    for place in rng.integers(0, len(data), FLIPS):
+        path.write_bytes(flipped(data, int(place), int(rng.integers(8))))
+        message = sound_or_message(path)
+        assert not message or (message.startswith(str(path)) and "\n" not in message)
+        found += bool(message)
+    assert found > FLIPS // 5
+
+
+@pytest.mark.parametrize("kind", TEXT_KINDS)
+def test_text_that_is_cut_off_is_refused(texts, kind, tmp_path):
+    """Of JSON Lines whole lines may be missing: nothing says how many there were."""
+    data, path = texts[kind].read_bytes().rstrip(b"\n"), tmp_path / "cut"
+    whole = {i for i, byte in enumerate(data) if byte == ord("\n")} if kind in LINES else set()
+    whole |= {i + 1 for i in whole}
+    for length in sorted({*range(0, len(data), max(1, len(data) // 150))} - whole):
+        path.write_bytes(data[:length])
+        refused(path)
+    for length in whole:
+        path.write_bytes(data[:length])
+        assert kinds.check(path, full=True) == kind
+
+
+def test_every_kind_is_damaged(request):
+    read = {kinds.header(request.getfixturevalue(name))[0] for name in ARRAYS}
+    assert read | set(TEXT_KINDS) == set(kinds.KINDS)
 
 
 NODES = '"nodes": [{"id": "a", "name": "a"}, {"id": "b", "name": "b"}]'
@@ -441,6 +597,10 @@ def test_counts_that_cannot_be_are_refused(tmp_path, change, message):
 def test_a_folder_and_a_missing_file_are_refused(tmp_path):
     assert refused(tmp_path).endswith("is a folder; name a file")
     assert refused(tmp_path / "none.h5").endswith("no such file")
-    for read in (hierarchy.read_hierarchy, rejects.read_rejects, embeddings.read_embeddings):
+    for read in (
+        hierarchy.read_hierarchy, counts.read_counts, rejects.read_rejects, log.read_log,
+        lambda path: list(results.read_results(path)[1]), metrics.read_metrics,
+        *READERS.values(),
+    ):  # fmt: skip
         with pytest.raises(UserError, match=r"(?i)is a (folder|directory)"):
             read(tmp_path)

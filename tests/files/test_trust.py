@@ -10,6 +10,7 @@ import pytest
 from hiertools.errors import UserError
 from hiertools.files import embeddings, hdf5, inputs, kinds, trust
 from hiertools.files.items import Items, encode
+from tests.files import test_checkpoint, test_index, test_model, test_results
 
 SECRET = b"the secret of another file"
 SOON_S = 1.0  # of work; one that waits for a pipe never ends
@@ -158,7 +159,7 @@ def deep(file, folder):
 
 
 def thousands(file, folder):
-    for number in range(3000):
+    for number in range(trust.MAX_OBJECTS):
         file.create_group(f"hostile{number}")
 
 
@@ -280,6 +281,91 @@ def test_what_is_hostile_is_refused_unread_and_soon(make, hostile):
         assert "\n" not in message
         assert len(message) < 1000
         assert SECRET.decode() not in message
+
+
+def external_weight(file, folder):
+    file["weights/more"] = h5py.ExternalLink("/dev/stdin", "/x")
+
+
+def soft_weight(file, folder):
+    file["weights/more"] = h5py.SoftLink("/weights")
+
+
+def weights_of_any_length(file, folder):
+    file.create_dataset("encoder/more", (1,), h5py.vlen_dtype(np.float32))
+
+
+def terabytes_of_weights(file, folder):
+    del file["weights/head.weight"]
+    shape, chunks = (TERABYTES // 4096, 1024), (1, 1024)
+    file.create_dataset("weights/head.weight", shape, "f4", chunks=chunks, fletcher32=True)
+
+
+def group_in_weights(file, folder):
+    file["weights/loop"] = file["weights"]
+
+
+def external_structure(file, folder):
+    del file["structure"]
+    os.mkfifo(folder / "pipe")
+    file.create_dataset("structure", (9,), "u1", external=[(str(folder / "pipe"), 0, 9)])
+
+
+def terabytes_of_structure(file, folder):
+    del file["structure"]
+    file.create_dataset("structure", (TERABYTES,), "u1", chunks=(1 << 20,), fletcher32=True)
+
+
+def packed_structure(file, folder):
+    del file["structure"]
+    file.create_dataset("structure", data=np.zeros(10**6, np.uint8), compression="gzip")
+
+
+def terabytes_of_hits(file, folder):
+    for name in ("ids/codes", "labels/codes"):
+        del file[name]
+        file.create_dataset(name, (TERABYTES // 4,), "i4", chunks=(1 << 20,))
+
+
+def text_of_any_length(file, folder):
+    del file["queries"]
+    file.create_dataset("queries", data=["q"], dtype=h5py.string_dtype())
+
+
+def deep_arrays(file, folder):
+    file["arrays/" + "/".join("a" * 9)] = np.ones(1)
+
+
+ELSEWHERE = {
+    external_weight: (test_model, "/weights/more: is a ExternalLink"),
+    soft_weight: (test_model, "/weights/more: is a SoftLink"),
+    weights_of_any_length: (test_model, "/encoder/more: has the type object"),
+    terabytes_of_weights: (test_model, "/weights/head.weight: declares 40,000,000,000,000 bytes"),
+    group_in_weights: (test_model, "/weights/loop: links in circles"),
+    external_structure: (test_index, "/structure: is stored in another file"),
+    terabytes_of_structure: (test_index, "/structure: declares 40,000,000,000,000 bytes"),
+    packed_structure: (test_index, "/structure: uses the filters [1]"),
+    terabytes_of_hits: (test_results, "/ids/codes: declares 40,000,000,000,000 bytes"),
+    text_of_any_length: (test_results, "/queries: has the type object"),
+    deep_arrays: (test_checkpoint, "groups nested too deeply"),
+}
+
+
+@pytest.mark.usefixtures("nothing_is_read")
+@pytest.mark.parametrize("hostile", ELSEWHERE, ids=lambda function: function.__name__)
+def test_what_is_hostile_in_other_kinds_is_refused_unread(tmp_path, hostile):
+    module, message = ELSEWHERE[hostile]
+    path = tmp_path / "hostile.h5"
+    module.sample(path)
+    with h5py.File(path, "r+", libver=("v110", "v110")) as file:
+        hostile(file, tmp_path)
+    for kind in kinds.KINDS.values():
+        with pytest.raises(UserError) as caught:
+            kind.check(path, full=True)
+        assert str(caught.value).startswith(str(path))
+    with pytest.raises(UserError) as caught:
+        kinds.check(path, full=False)
+    assert message in str(caught.value)
 
 
 def test_the_file_of_40_tb_is_small(make):
