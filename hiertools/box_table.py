@@ -7,13 +7,16 @@ before any filter.
 import hashlib
 import zlib
 from dataclasses import dataclass, replace
+from itertools import compress, islice
+from pathlib import Path
 
+import numba
 import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
 from hiertools import plugins
-from hiertools.boxes import MILLION, Boxes, Corners, clip_to_image
+from hiertools.boxes import MILLION, Boxes, Corners, areas, clip_to_image
 from hiertools.errors import UserError
 from hiertools.files import items, json
 from hiertools.files.inputs import HDF5_MAGIC, Source
@@ -48,8 +51,7 @@ class BoxTable:
 
     def areas(self) -> NDArray[np.int64]:
         """Return each box's area in millionths of millionths of the image's, n."""
-        x0, y0, x1, y1 = self.corners.T
-        return np.asarray(np.maximum(x1 - x0, 0).astype(np.int64) * np.maximum(y1 - y0, 0))
+        return areas(self.corners)
 
     def keep(self, rows: NDArray[np.bool_]) -> "BoxTable":
         """Return the boxes of some rows; every image stays, with or without boxes."""
@@ -78,8 +80,9 @@ def read_table(
     """Read annotations into one table, grouped by image; an image's rows need not be adjacent.
 
     spec: a member of the annotation formats, or `auto`; only: ids of the images to take, all
-    where None; shard: (I, N). Raises `UserError` for an input of no known format.
+    where None; shard: (I, N). Raises `UserError` for an input of no known format or named twice.
     """
+    _check_named_once(sources)
     collector = _Collector(only, shard)
     formats: list[str] = []
     for source in sources:
@@ -92,6 +95,8 @@ def read_table(
             tick(len(batch.images))
     files = [str(source.path) for source in sources]
     about: Document = {"format": "+".join(dict.fromkeys(formats)), "files": files}
+    if options := spec.partition(":")[2]:
+        about["options"] = options
     if only is not None:
         about["images"] = hashlib.sha256("\n".join(sorted(only)).encode()).hexdigest()
     return collector.finish(about)
@@ -107,6 +112,15 @@ def missing_images(table: BoxTable, only: set[str] | None, shard: tuple[int, int
     if listed and missing == len(listed) and shard == (0, 1):
         raise UserError("none of the listed images is in the annotations; are the ids right?")
     return missing
+
+
+def _check_named_once(sources: list[Source]) -> None:
+    seen: set[Path] = set()
+    for source in sources:
+        path = source.path.resolve()
+        if path in seen:
+            raise UserError(f"{source.name}: is named twice; its boxes would count twice")
+        seen.add(path)
 
 
 def _sniff(source: Source) -> str:
@@ -130,21 +144,25 @@ class _Coder:
     """Text to numbers in the order in which texts first come, over batches."""
 
     def __init__(self) -> None:
-        self.categories = pl.Categorical(pl.Categories.random())
-        self.known = pl.Series([], dtype=pl.String)
-        self._in_use: pl.Series | None = None
+        self.known: dict[str, int] = {}
 
     def codes(self, texts: pl.Series) -> NDArray[np.uint32]:
-        coded = texts.cast(self.categories)
-        if self._in_use is None:
-            self._in_use = coded  # polars forgets the codes of categories that no series uses
-        physical = coded.to_physical()
-        count = len(self.known)
-        if (physical >= count).any():
-            new = pl.DataFrame({"text": texts, "code": physical})
-            new = new.filter(pl.col("code") >= count).unique("code").sort("code")
-            self.known = pl.concat([self.known, new["text"]])
-        return physical.to_numpy()
+        if texts.dtype == pl.String:
+            return self._numbers(texts)
+        distinct = texts.unique(maintain_order=True)
+        theirs, ours = texts.to_physical().to_numpy(), self._numbers(distinct.cast(pl.String))
+        code_of = np.zeros(theirs.max(initial=0) + 1, np.uint32)
+        code_of[distinct.to_physical().to_numpy()] = ours
+        return np.asarray(code_of[theirs])
+
+    def since(self, count: int) -> list[str]:
+        """Return the texts that came after the first `count` ones."""
+        return list(islice(reversed(self.known), len(self.known) - count))[::-1]
+
+    def _numbers(self, texts: pl.Series) -> NDArray[np.uint32]:
+        known = self.known
+        numbers = (known.setdefault(text, len(known)) for text in texts.to_list())
+        return np.fromiter(numbers, np.uint32, len(texts))
 
 
 class _Collector:
@@ -177,11 +195,11 @@ class _Collector:
         """Return the image code of every box; runs of one image are looked up once."""
         if batch.listed:
             self.images.codes(pl.Series(batch.listed, dtype=pl.String))
-        starts = (batch.images != batch.images.shift()).fill_null(True).to_numpy()
-        run_codes = self.images.codes(batch.images.filter(pl.Series(starts)))
-        new = self.images.known[len(self.wanted) :].to_list()
+        starts = (batch.images != batch.images.shift()).fill_null(True)
+        run_codes = self.images.codes(batch.images.filter(starts))
+        new = self.images.since(len(self.wanted))
         self.wanted = np.concatenate([self.wanted, self._are_wanted(new)])
-        return np.asarray(run_codes[np.cumsum(starts) - 1])
+        return np.asarray(run_codes[np.cumsum(starts.to_numpy()) - 1])
 
     def _are_wanted(self, images: list[str]) -> NDArray[np.bool_]:
         if self.only is None and self.shard == (0, 1):
@@ -203,18 +221,16 @@ class _Collector:
         self.parts.clear()
         if not self.wanted.all():
             image = (np.cumsum(self.wanted, dtype=np.uint32) - 1)[image].astype(np.uint32)
+        images = list(compress(self.images.known, self.wanted))
+        place, first = _places_in_images(image, len(images))
         if (image[1:] < image[:-1]).any():
-            order = np.argsort(image, kind="stable")
-            image, label, corners = image[order], label[order], corners[order]
+            order = np.empty(len(image), np.int64)
+            order[first[image] + place] = np.arange(len(image))
+            image, label, place, corners = image[order], label[order], place[order], corners[order]
             flags = {name: flag[order] for name, flag in flags.items()}
-        count = int(self.wanted.sum())
-        first = np.concatenate([[0], np.cumsum(np.bincount(image, minlength=count))])
-        place = np.arange(len(image)) - first[image]
-        labels = self.labels.known.to_list()
+        labels = list(self.labels.known)
         table = BoxTable(
-            self.images.known.filter(pl.Series(self.wanted)).to_list(),
-            labels,
-            image, label, place.astype(np.uint32), corners, flags, first, self.names, self.outside,
+            images, labels, image, label, place, corners, flags, first, self.names, self.outside,
             source,
         )  # fmt: skip
         skipped = [code for code, name in enumerate(labels) if name in self.skipped]
@@ -228,6 +244,17 @@ class _Collector:
             for name in FLAGS
             if any(name in flags for flags in self.flags)
         }
+
+
+@numba.njit(cache=True)  # type: ignore[misc]
+def _places_in_images(image, images):  # type: ignore[no-untyped-def]
+    """Return each row's place among those of its image, and where grouped images start."""
+    place = np.empty(len(image), np.uint32)
+    counts = np.zeros(images + 1, np.int64)
+    for row in range(len(image)):
+        place[row] = counts[image[row] + 1]
+        counts[image[row] + 1] += 1
+    return place, np.cumsum(counts)
 
 
 def as_items(table: BoxTable) -> Items:

@@ -41,8 +41,7 @@ def from_fractions(fractions: NDArray[np.float64]) -> Corners:
 
     fractions: n x 4 (x0, y0, x1, y1), finite.
     """
-    sides = np.ones((1, 2), np.int64)
-    return np.asarray(_rounded(fractions, sides, 1e12, MILLION, False))
+    return np.asarray(_millionths(fractions))
 
 
 def from_pixels(pixels: NDArray[np.float64], sides: NDArray[np.int64]) -> Corners:
@@ -61,17 +60,34 @@ def from_xywh(boxes: NDArray[np.float64], sides: NDArray[np.int64]) -> Corners:
 def clip_to_image(corners: Corners) -> tuple[Corners, int]:
     """Return boxes (n x 4) without what lies outside the image, and how many were clipped."""
     clipped, outside = _clipped(corners)
-    return clipped, int(outside.sum())
+    return clipped, int(outside)
 
 
-@numba.njit(cache=True, parallel=True)  # type: ignore[misc]
+def areas(corners: Corners) -> NDArray[np.int64]:
+    """Return each box's area in millionths of millionths of the image's; 0 where it has none."""
+    return np.asarray(_areas(corners))
+
+
+@numba.njit(cache=True, nogil=True)  # type: ignore[misc]
+def _areas(corners):  # type: ignore[no-untyped-def]
+    out = np.empty(len(corners), np.int64)
+    for i in range(len(corners)):
+        width = np.int64(corners[i, 2]) - corners[i, 0]
+        height = np.int64(corners[i, 3]) - corners[i, 1]
+        out[i] = max(width, 0) * max(height, 0)
+    return out
+
+
+@numba.njit(cache=True, nogil=True)  # type: ignore[misc]
 def _clipped(corners):  # type: ignore[no-untyped-def]
     out = np.empty_like(corners)
-    outside = np.zeros(len(corners), np.bool_)
-    for i in numba.prange(len(corners)):
+    outside = 0
+    for i in range(len(corners)):
+        inside = True
         for j in range(4):
-            out[i, j] = min(max(corners[i, j], 0), MILLION)
-            outside[i] |= out[i, j] != corners[i, j]
+            out[i, j] = min(max(corners[i, j], np.int32(0)), np.int32(MILLION))
+            inside &= out[i, j] == corners[i, j]
+        outside += not inside
     return out, outside
 
 
@@ -90,12 +106,22 @@ def _half_even(numerator, divisor):  # type: ignore[no-untyped-def]
     return min(max(whole, np.int64(-EDGE)), np.int64(EDGE))
 
 
-@numba.njit(cache=True, parallel=True)  # type: ignore[misc]
+@numba.njit(cache=True, nogil=True)  # type: ignore[misc]
+def _millionths(fractions):  # type: ignore[no-untyped-def]
+    """Return what `_rounded` would: division by what is known beforehand is much faster."""
+    out = np.empty(fractions.shape, np.int32)
+    for i in range(len(fractions)):
+        for j in range(4):
+            out[i, j] = _half_even(_whole(fractions[i, j], 1e12), MILLION)
+    return out
+
+
+@numba.njit(cache=True, nogil=True)  # type: ignore[misc]
 def _rounded(boxes, sides, scale, divisor, added):  # type: ignore[no-untyped-def]
     """Return boxes * scale / (divisor * sides) as whole numbers, halves to even."""
     out = np.empty(boxes.shape, np.int32)
     several = len(sides) > 1
-    for i in numba.prange(len(boxes)):
+    for i in range(len(boxes)):
         for j in range(4):
             side = sides[i, j % 2] if several else sides[0, j % 2]
             value = _whole(boxes[i, j], scale)

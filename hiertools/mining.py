@@ -176,30 +176,24 @@ def mine(counts: Counts, *, freq: int, prop: Decimal) -> Hierarchy:
     """
     candidates: list[Edge] = []
     dropped: list[Dropped] = []
-    for parent, child in sorted(counts.frequency):
-        edge = _edge(counts, parent, child)
+    least = Fraction(prop)
+    for (parent, child), frequency in sorted(counts.frequency.items()):
+        holders, boxes = counts.holders[parent, child], counts.boxes[parent]
+        edge = (parent, child, frequency, holders, holders / boxes)
         if parent == child:
-            reason = "same-class"
-        elif counts.frequency[parent, child] < freq:
-            reason = "frequency"
-        elif Fraction(counts.holders[parent, child], counts.boxes[parent]) < Fraction(prop):
-            reason = "proportion"
+            dropped.append(Dropped(*edge, "same-class"))
+        elif frequency < freq:
+            dropped.append(Dropped(*edge, "frequency"))
+        elif holders * least.denominator < boxes * least.numerator:
+            dropped.append(Dropped(*edge, "proportion"))
         else:
-            candidates.append(edge)
-            continue
-        dropped.append(Dropped(**vars(edge), reason=reason))
+            candidates.append(Edge(*edge))
     candidates.sort(key=lambda edge: _strength(counts, edge), reverse=True)
     kept = without_cycles([(edge.parent, edge.child) for edge in candidates])
     edges = [edge for edge, keep in zip(candidates, kept, strict=True) if keep]
     cyclic = [edge for edge, keep in zip(candidates, kept, strict=True) if not keep]
     dropped += [Dropped(**vars(edge), reason="cycle") for edge in cyclic]
     return _assemble(counts, edges, dropped, {"freq": freq, "prop": str(prop)})
-
-
-def _edge(counts: Counts, parent: str, child: str) -> Edge:
-    holders = counts.holders[parent, child]
-    proportion = holders / counts.boxes[parent]
-    return Edge(parent, child, counts.frequency[parent, child], holders, proportion)
 
 
 def _strength(counts: Counts, edge: Edge) -> tuple[Fraction, int, Key]:

@@ -286,6 +286,21 @@ def test_an_image_that_is_named_like_a_box_is_refused(tmp_path):
         as_items(table)
 
 
+def test_an_input_that_is_named_twice_is_refused(tmp_path):
+    path = write(tmp_path / "boxes.csv", [line("a", "x")])
+    same = tmp_path / "same.csv"
+    same.symlink_to(path)
+    with pytest.raises(UserError, match=r"same\.csv: is named twice; its boxes would count twice"):
+        read(path, same)
+
+
+def test_options_of_the_format_are_part_of_the_source(tmp_path):
+    path = tmp_path / "a.json"
+    path.write_text('{"images": [], "annotations": [], "categories": []}')
+    assert read(path, format="coco:label=name").source["options"] == "label=name"
+    assert "options" not in read(path, format="coco").source
+
+
 def test_names_come_from_every_input(tmp_path):
     for number in (1, 2):
         (tmp_path / f"{number}.json").write_text(

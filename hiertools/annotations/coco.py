@@ -8,6 +8,7 @@ from codecs import BOM_UTF8
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import replace
+from difflib import get_close_matches
 from pathlib import PurePosixPath
 from typing import Any
 from urllib.parse import urlsplit
@@ -41,9 +42,19 @@ def read(source: Source, *, label: str = "auto", skip: str = "") -> Iterator[Box
     _check_once([image for image, _, _ in images.values()], f"{source.name}: images: the file name")
     categories = _by_id(fields, "categories")
     labels = _labels(categories, label, source.name)
-    unwanted = set(filter(None, skip.split("+")))
+    unwanted = _known_names(skip, categories, source.name)
     skipped = {labels[key] for key, c in categories.items() if c.text("name") in unwanted}
     yield replace(_boxes(fields, images, labels, _names(categories, labels)), skipped=skipped)
+
+
+def _known_names(skip: str, categories: dict[Any, Fields], name: str) -> set[str]:
+    unwanted = set(filter(None, skip.split("+")))
+    known = {category.text("name") for category in categories.values()}
+    for missing in sorted(unwanted - known):
+        close = " or ".join(get_close_matches(missing, sorted(known)))
+        hint = f"; did you mean {close}?" if close else ""
+        raise UserError(f"{name}: no category has the name '{missing}' of skip={skip}{hint}")
+    return unwanted
 
 
 def _without_unread(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

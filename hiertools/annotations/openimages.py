@@ -36,15 +36,17 @@ def sniff(source: Source) -> bool:
 
 def read(source: Source) -> Iterator[Boxes]:
     """Read boxes in batches. Raises `UserError` with file and line for a value that is none."""
-    for batch in csv.read(source, NEEDED, dict.fromkeys(FLAGS.values(), pl.Int8)):
+    needed: csv.Types = {**NEEDED, "LabelName": pl.Categorical(pl.Categories.random())}
+    for batch in csv.read(source, needed, dict.fromkeys(FLAGS.values(), pl.Int8)):
         frame = batch.frame
         for column in ("ImageID", "LabelName"):
-            if (empty := (frame[column] == "")).any():
+            texts = frame[column].cast(pl.String).fill_null("")
+            if (empty := texts == "").any():
                 raise batch.complaint(int(empty.arg_max() or 0), f"{column} is empty")
         for column in frame.drop("ImageID", "LabelName").columns:
             _check_numbers(batch, column)
         corners = np.stack([frame[column].to_numpy() for column in CORNERS], axis=1)
-        flags = {name: (frame[c] == 1).to_numpy() for name, c in FLAGS.items() if c in frame}
+        flags = {name: frame[c].to_numpy() == 1 for name, c in FLAGS.items() if c in frame}
         yield Boxes(frame["ImageID"], frame["LabelName"], from_fractions(corners), flags)
 
 

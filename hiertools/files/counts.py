@@ -49,19 +49,19 @@ def merge(parts: list[tuple[str, Counts]], names: dict[str, str], *, whole: bool
     merged = Counts(Counter(), Counter(), Counter(), {}, Counter(), {}, parts[0][1].parameters, [])
     formats: list[str] = []
     files: list[str] = []
-    lists: list[str] = []
+    more: dict[str, list[str]] = {"images": [], "options": []}
     for _, part in parts:
         for name in ("boxes", "frequency", "holders", "statistics", "names"):
             getattr(merged, name).update(getattr(part, name))
         formats += part.source["format"].split("+")
         files += part.source["files"]
-        lists += [part.source["images"]] if "images" in part.source else []
+        for key, found in more.items():
+            found += [part.source[key]] if key in part.source else []
         merged.shards.extend(part.shards)
     merged.names.update((label, name) for label, name in names.items() if label in merged.boxes)
     unique = dict.fromkeys
     merged.source.update(format="+".join(unique(formats)), files=list(unique(files)))
-    if lists:
-        merged.source["images"] = "+".join(unique(lists))
+    merged.source.update((key, "+".join(unique(found))) for key, found in more.items() if found)
     if whole:
         _check_shards(parts)
     return merged

@@ -1,19 +1,23 @@
 """CSV as we read it: columns found by name, in batches, ids as text, errors with their line."""
 
 import csv
-from collections.abc import Iterator, Mapping
-from concurrent.futures import ThreadPoolExecutor
+from collections import deque
+from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 
+import numpy as np
 import polars as pl
 
 from hiertools.errors import UserError
 from hiertools.files.inputs import Source, decode
 
 CHUNK_BYTES = 1 << 24
+CACHED_BYTES = 1 << 17  # as much as a core's nearest memory holds while it is counted
+PARSERS = 2
 NO_SEPARATORS = bytes(set(range(256)) - set(b',"\n'))
 
-Types = Mapping[str, type[pl.DataType]]
+Types = Mapping[str, pl.DataType | type[pl.DataType]]
 
 
 @dataclass(frozen=True)
@@ -36,6 +40,15 @@ class Batch:
         return repr(next(csv.reader([line]))[self.header.index(column)])
 
 
+@dataclass(frozen=True)
+class _Piece:
+    """Whole lines of a file, as many as `lines`."""
+
+    text: bytes
+    first_line: int
+    lines: int
+
+
 def read(source: Source, needed: Types, optional: Types) -> Iterator[Batch]:
     """Yield batches of rows with the needed columns and those optional ones that are there.
 
@@ -55,13 +68,7 @@ def read(source: Source, needed: Types, optional: Types) -> Iterator[Batch]:
             raise UserError(
                 f"{source.name}:1: {problem} '{name}'; the columns are {', '.join(header)}"
             )
-    line = 2
-    for chunk in _ahead(_chunks(source)):
-        if not _has_plain_lines(chunk, len(header)):
-            _check_lines(chunk, len(header), source.name, line)
-        frame = _parse(chunk, header, types, source.name, line)
-        yield Batch(frame, source.name, line, header, chunk)
-        line += len(frame)
+    yield from _ahead(_pieces(source), lambda piece: _parse(piece, header, types, source.name))
 
 
 def _first_line(source: Source) -> bytes:
@@ -69,6 +76,14 @@ def _first_line(source: Source) -> bytes:
     if len(line) == len(source.head) and len(line) >= 1 << 16:
         raise UserError(f"{source.name}:1: a first line of over 64 KiB is not a CSV header")
     return source.read(len(line) + 1).rstrip(b"\r\n")
+
+
+def _pieces(source: Source) -> Iterator[_Piece]:
+    line = 2
+    for text in _chunks(source):
+        piece = _Piece(text, line, _count(text, b"\n"))
+        yield piece
+        line += piece.lines
 
 
 def _chunks(source: Source) -> Iterator[bytes]:
@@ -79,38 +94,108 @@ def _chunks(source: Source) -> Iterator[bytes]:
     text = b""
     while block := source.read(CHUNK_BYTES):
         text += block
-        rows = text[: text.rfind(b"\n") + 1].rstrip(b"\r\n")
-        cut = text.find(b"\n", len(rows)) + 1 if rows else 0
-        if cut:
+        if cut := _end_of_rows(text):
             yield text[:cut]
             text = text[cut:]
     if text.strip():
         yield text.rstrip(b"\r\n") + b"\n"
 
 
-def _ahead(chunks: Iterator[bytes]) -> Iterator[bytes]:
-    """Read and digest the next chunk while the one before is worked on."""
-    with ThreadPoolExecutor(1) as pool:
-        waiting = pool.submit(next, chunks, None)
-        while (chunk := waiting.result()) is not None:
-            waiting = pool.submit(next, chunks, None)
-            yield chunk
+def _end_of_rows(text: bytes) -> int:
+    """Return where the last whole line that is not blank ends, 0 where there is none."""
+    last = text.rfind(b"\n")
+    while last >= 0 and text[last] in b"\r\n":
+        last -= 1
+    return text.find(b"\n", last) + 1 if last >= 0 else 0
 
 
-def _has_plain_lines(chunk: bytes, columns: int) -> bool:
-    """Return whether there are no quotes and as many commas in each line as in the header."""
-    line = b"," * (columns - 1) + b"\n"
-    return chunk.translate(None, delete=NO_SEPARATORS) == line * chunk.count(b"\n")
+def _count(text: bytes, character: bytes) -> int:
+    """Return `text.count(character)`, faster where the character is frequent."""
+    codes = np.frombuffer(text, np.uint8)
+    blocks = (codes[i : i + CACHED_BYTES] for i in range(0, len(codes), CACHED_BYTES))
+    return sum(int(np.count_nonzero(block == ord(character))) for block in blocks)
 
 
-def _check_lines(chunk: bytes, columns: int, name: str, first_line: int) -> None:
+def _ahead(pieces: Iterator[_Piece], parse: Callable[[_Piece], Batch]) -> Iterator[Batch]:
+    """Yield parsed pieces in order; the next ones are read and parsed while one is worked on."""
+    with ThreadPoolExecutor(1) as reader, ThreadPoolExecutor(PARSERS) as parsers:
+
+        def start() -> Future[Batch | None]:
+            piece = reader.submit(next, pieces, None)
+            return parsers.submit(lambda: parse(found) if (found := piece.result()) else None)
+
+        waiting = deque(start() for _ in range(PARSERS))
+        while (batch := waiting.popleft().result()) is not None:
+            waiting.append(start())
+            yield batch
+
+
+def _parse(piece: _Piece, header: list[str], types: Types, name: str) -> Batch:
+    text, line = piece.text, piece.first_line
+    try:
+        frame = _frame(text, header, types)
+    except pl.exceptions.PolarsError as error:
+        _check_lines(text, len(header), name, line)
+        decode(text, name, line)  # names the line where it is not UTF-8
+        reason = str(error).partition("\n")[0]
+        raise UserError(f"{name}: lines from {line} on are not CSV: {reason}") from None
+    if not _has_whole_rows(piece, frame[:, -1], len(header)):
+        _check_lines(text, len(header), name, line)
+    if len(frame) != piece.lines:
+        raise UserError(f"{name}: lines from {line} on are not CSV: a line is not a row")
+    return Batch(frame.select(c for c in header if c in types), name, line, header, text)
+
+
+def _frame(text: bytes, header: list[str], types: Types) -> pl.DataFrame:
+    """Return the columns that have a type, and the last one of the header."""
+    last = len(header) - 1
+    schema = {str(i): types.get(column, pl.String) for i, column in enumerate(header)}
+    positions = [i for i, column in enumerate(header) if column in types or i == last]
+    frame = pl.read_csv(
+        text,
+        has_header=False,
+        schema=schema,
+        columns=positions,
+        infer_schema=False,
+        ignore_errors=True,
+        empty_string_is_null=False,
+    )
+    return frame.rename({str(i): header[i] for i in positions if header[i] in types})
+
+
+def _has_whole_rows(piece: _Piece, last: pl.Series, columns: int) -> bool:
+    """Return whether it is plain from what was parsed that every line has all columns.
+
+    polars fills short lines up and cuts long ones off. But where no line is short, as no last
+    field is empty, none is long either if there are as many commas as there should be.
+    """
+    if b'"' in piece.text or _count(piece.text, b",") != piece.lines * (columns - 1):
+        return False
+    return columns == 1 or not _has_gaps(last)
+
+
+def _has_gaps(values: pl.Series) -> bool:
+    if values.dtype.is_numeric():
+        return values.has_nulls()
+    return bool((values.cast(pl.String).fill_null("") == "").any())
+
+
+def _check_lines(text: bytes, columns: int, name: str, first_line: int) -> None:
     """Refuse lines with more or fewer fields than the header, such as one that was cut off."""
-    for number, line in enumerate(chunk[:-1].split(b"\n"), first_line):
+    if _has_plain_lines(text, columns):
+        return
+    for number, line in enumerate(text[:-1].split(b"\n"), first_line):
         found = len(_fields(line.decode("utf-8", "replace"), f"{name}:{number}"))
         if found != columns:
             raise UserError(
                 f"{name}:{number}: has {found} fields, the header {columns}; is the file cut off?"
             )
+
+
+def _has_plain_lines(text: bytes, columns: int) -> bool:
+    """Return whether there are no quotes and as many commas in each line as in the header."""
+    line = b"," * (columns - 1) + b"\n"
+    return text.translate(None, delete=NO_SEPARATORS) == line * text.count(b"\n")
 
 
 def _fields(line: str, place: str) -> list[str]:
@@ -120,26 +205,3 @@ def _fields(line: str, place: str) -> list[str]:
         return next(csv.reader([line.rstrip("\r")], strict=True), [])
     except csv.Error as error:
         raise UserError(f"{place}: is not a line of CSV: {error}") from None
-
-
-def _parse(chunk: bytes, header: list[str], types: Types, name: str, line: int) -> pl.DataFrame:
-    schema = {str(i): types.get(column, pl.String) for i, column in enumerate(header)}
-    positions = [i for i, column in enumerate(header) if column in types]
-    try:
-        frame = pl.read_csv(
-            chunk,
-            has_header=False,
-            schema=schema,
-            columns=positions,
-            infer_schema=False,
-            ignore_errors=True,
-            empty_string_is_null=False,
-        )
-    except pl.exceptions.PolarsError as error:
-        decode(chunk, name, line)  # names the line where it is not UTF-8
-        _check_lines(chunk, len(header), name, line)
-        reason = str(error).partition("\n")[0]
-        raise UserError(f"{name}: lines from {line} on are not CSV: {reason}") from None
-    if len(frame) != chunk.count(b"\n"):
-        raise UserError(f"{name}: lines from {line} on are not CSV: a line is not a row")
-    return frame.rename({str(i): header[i] for i in positions})

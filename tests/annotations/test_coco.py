@@ -235,7 +235,13 @@ def test_skipped_categories_leave_no_boxes_and_change_no_ids(tmp_path):
     whole = ids("coco")
     assert ids("coco:skip=tail") == [pair for pair in whole if pair[1] != "tail"] != whole
     assert ids("coco:skip=tail+cat") == []
-    assert ids("coco:skip=other") == whole
+    with pytest.raises(UserError) as error:
+        ids("coco:skip=tail+cats")
+    assert str(error.value) == (
+        f"{path}: no category has the name 'cats' of skip=tail+cats; did you mean cat?"
+    )
+    with pytest.raises(UserError, match=r"no category has the name 'xyz' of skip=xyz$"):
+        ids("coco:skip=xyz")
 
 
 def test_ids_may_be_text_and_numbers_side_by_side(tmp_path):

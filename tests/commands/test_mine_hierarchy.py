@@ -350,6 +350,20 @@ def test_shards_of_different_totals_do_not_go_together(inside, shards, tmp_path)
     assert (code, "shards of different --shard I/N" in message) == (3, True)
 
 
+def test_shards_of_other_options_of_a_format_do_not_go_together(inside, tmp_path):
+    paths = [tmp_path / f"{i}.json" for i in range(2)]
+    for i, label in enumerate(["name", "auto"]):
+        options = ("--format", f"coco:label={label}", "--shard", f"{i}/2", "-o", paths[i])
+        assert inside("coco.json", *options)[0] == 0
+    code, _, message = inside(*paths)
+    assert (code, "0.json: of 2 shards, 1 are not here" in message) == (3, True)
+
+
+def test_a_file_that_is_named_twice_is_refused(inside):
+    code, _, message = inside("openimages.csv", "./openimages.csv")
+    assert (code, "openimages.csv: is named twice" in message) == (3, True)
+
+
 def test_a_shard_without_any_image_is_a_shard(inside, folder, tmp_path):
     one = tmp_path / "one.csv"
     one.write_text(HEADER + "".join(rows([1])))

@@ -132,6 +132,43 @@ def test_a_short_and_a_long_line_do_not_make_up_for_each_other(read, size):
 
 
 @pytest.mark.parametrize("size", SIZES)
+@pytest.mark.parametrize("wanted", ["id", "x", "y", "z"])
+def test_lines_are_checked_whichever_column_is_last_and_wanted(read, size, wanted):
+    """What polars fills up or cuts off in the columns that it reads must not go unseen."""
+    types = {wanted: pl.Float64 if wanted == "x" else pl.String}
+    whole = ["a,1,b,c", "d,2,e,", "f,3,,", "g,4,h,i"]
+    text = "id,x,y,z\n" + "\n".join(whole) + "\n"
+    column = ["id", "x", "y", "z"].index(wanted)
+    values = [line.split(",")[column] for line in whole]
+    assert [str(v[wanted]).removesuffix(".0") for _, v in read(text, size, types)] == values
+    for bad, found in (("d,2,e", 3), ("d,2", 2), ("", 0), ("d,2,e,,", 5), ("d,2,e,f,g", 5)):
+        for other in ("f,3,g,h,i", "f,3,g", "f,3,g,"):  # that may make up for it
+            lines = ["id,x,y,z", "a,1,b,c", bad, other, "g,4,h,i", ""]
+            with pytest.raises(UserError, match=f":3: has {found} fields, the header 4"):
+                read("\n".join(lines), size, types)
+
+
+lines_of_commas = st.lists(st.text("ab,", max_size=6), min_size=1, max_size=6)
+
+
+@settings(
+    max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+@given(lines_of_commas, st.integers(1, 3), st.sampled_from([1, 5, 1 << 24]))
+def test_a_line_passes_only_with_as_many_fields_as_the_header(read, lines, commas, size):
+    lines = ["a" + "," * commas, *lines, "b" + "," * commas]
+    types = {"0": pl.String}
+    text = ",".join(map(str, range(commas + 1))) + "\n" + "\n".join(lines) + "\n"
+    wrong = [i for i, line in enumerate(lines, 2) if line.count(",") != commas]
+    if wrong:
+        with pytest.raises(UserError, match=rf"a\.csv:{wrong[0]}: has \d fields"):
+            read(text, size, types)
+    else:
+        firsts = [line.partition(",")[0] for line in lines]
+        assert [values["0"] for _, values in read(text, size, types)] == firsts
+
+
+@pytest.mark.parametrize("size", SIZES)
 @pytest.mark.parametrize(
     "text", ['id,x,y\na,1,"two\nlines"\nb,2,3\n', 'id,x,y\na,1,"p\nq,2,r"\nb,2,3\n']
 )

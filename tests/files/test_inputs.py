@@ -54,6 +54,16 @@ def test_however_it_is_stored_the_text_is_the_same(give, how, stdin):
     assert source.digest() == sha256(STORED[how])
 
 
+@pytest.mark.parametrize("how", STORED)
+def test_lines_are_the_whole_and_are_numbered(give, how):
+    source = give(STORED[how])
+    numbers, lines = zip(*source.lines(), strict=True)
+    assert b"".join(lines) == DATA
+    assert numbers == tuple(range(1, len(lines) + 1))
+    assert all(line.endswith(b"\n") for line in lines[:-1])
+    assert source.digest() == sha256(STORED[how])
+
+
 @pytest.mark.parametrize("size", [1, 1000, 1 << 20])
 @pytest.mark.parametrize("how", STORED)
 def test_pieces_are_the_whole(give, how, size):
