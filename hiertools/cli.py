@@ -16,7 +16,23 @@ from typer import exceptions
 
 from hiertools import errors, signals, terminal
 
-COMMANDS = ("sample", "mine-hierarchy", "embed", "check", "info")
+COMMANDS = (
+    "sample",
+    "mine-hierarchy",
+    "embed",
+    "train parts",
+    "index",
+    "query",
+    "evaluate parts",
+    "wasserstein",
+    "check",
+    "info",
+)
+RESUMABLE = {"embed", "train parts"}
+GROUPS = {
+    "train": "Learn a model, ready for `hiertools index`.",
+    "evaluate": "Judge rankings, each metric beside chance.",
+}
 
 _debug = False
 
@@ -56,6 +72,14 @@ Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Say nothing but erro
 Verbose = Annotated[bool, typer.Option("--verbose", "-v", help="Say time and peak memory too.")]
 
 
+class _InOrder(typer.core.TyperGroup):
+    """Lists commands and groups in the order of the data flow; typer puts groups last."""
+
+    def list_commands(self, ctx: Any) -> list[str]:
+        order = [name.partition(" ")[0] for name in COMMANDS]
+        return sorted(super().list_commands(ctx), key=order.index)
+
+
 def build(verb: str) -> typer.Typer:
     """Return the program with one command whole; of the others it has name and summary.
 
@@ -63,6 +87,7 @@ def build(verb: str) -> typer.Typer:
     """
     app = typer.Typer(
         name="hiertools",
+        cls=_InOrder,
         help="Mine, learn, search and judge visual hierarchies.",
         epilog="Man pages: hiertools-COMMAND for each command, hiertools-files for the files.",
         context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
@@ -70,15 +95,26 @@ def build(verb: str) -> typer.Typer:
         pretty_exceptions_enable=False,
     )
     app.callback()(_program)
+    groups: dict[str, typer.Typer] = {"": app}
     for name in COMMANDS:
+        group, _, word = name.rpartition(" ")
+        if group not in groups:
+            groups[group] = typer.Typer(help=GROUPS[group], rich_markup_mode=None)
+            app.add_typer(groups[group], name=group)
         if name == verb:
-            app.command(name)(_with_shared_options(command(name)))
+            groups[group].command(word)(_with_shared_options(command(name)))
         else:
-            app.command(name, short_help=_summary(name))(_not_this_one)
+            groups[group].command(word, short_help=_summary(name))(_not_this_one)
+        if group:
+            groups[group].callback()(_group)
     return app
 
 
 def _program(version: Version = False, debug: Debug = False) -> None:
+    pass
+
+
+def _group() -> None:
     pass
 
 
@@ -88,15 +124,20 @@ def _not_this_one() -> None:
 
 def command(name: str) -> Callable[..., None]:
     """Import a command by its name."""
-    function = name.replace("-", "_")
+    function = _function(name)
     module = importlib.import_module(f"hiertools.commands.{function}")
     found: Callable[..., None] = getattr(module, function)
     return found
 
 
+def _function(name: str) -> str:
+    """Return what a command's module and function are called."""
+    return name.replace("-", "_").replace(" ", "_")
+
+
 def _summary(name: str) -> str:
     """Return the first line of a command's docstring, without importing it."""
-    function = name.replace("-", "_")
+    function = _function(name)
     path = Path(__file__).parent / "commands" / f"{function}.py"
     for node in ast.parse(path.read_text(encoding="utf-8")).body:
         if isinstance(node, ast.FunctionDef) and node.name == function:
@@ -144,8 +185,8 @@ def main(arguments: list[str] | None = None) -> int:
         if type(sys.stdout).__name__ == "PacifyFlushWrapper":
             return errors.DONE
         raise
-    except errors.InterruptedBySignal:
-        return errors.STOPPED
+    except errors.InterruptedBySignal:  # outside of what a command guards: nothing is half done
+        return errors.RESUMABLE if _verb(arguments) in RESUMABLE else errors.STOPPED
     except errors.UserError as error:
         return _fail(arguments, str(error), error.exit_code)
     except exceptions.TyperException as error:
@@ -177,7 +218,12 @@ def _run(arguments: list[str]) -> int:
 def _verb(arguments: list[str]) -> str:
     """Return the command's name, if the arguments name one that there is."""
     words = arguments or os.environ.get("COMP_WORDS", "").split()  # completion has no arguments
-    return next((word for word in words if word in COMMANDS), "")
+    for place, word in enumerate(words):
+        if word in GROUPS:
+            word = " ".join(words[place : place + 2])
+        if word in COMMANDS:
+            return word
+    return ""
 
 
 def _fail(arguments: list[str], message: str, code: int) -> int:

@@ -53,7 +53,8 @@ class Member:
 
     def load(self) -> ModuleType:
         """Import the member."""
-        return importlib.import_module(f"hiertools.{self.family.folder}.{self.name}")
+        folder = self.family.folder.replace("/", ".")
+        return importlib.import_module(f"hiertools.{folder}.{self.name}")
 
     def spelling(self) -> str:
         """Return how the member is written on the command line, e.g. `timm:MODEL[,weights=…]`."""
@@ -154,3 +155,4 @@ def _annotation(argument: ast.arg) -> str:
 
 ANNOTATIONS = Family("annotations", "format", "read", ("source",))
 ENCODERS = Family("encoders", "encoder", "load")
+PART_LOSSES = Family("losses/parts", "loss", "loss", ("contrast",))

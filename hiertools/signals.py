@@ -53,7 +53,10 @@ def stop_flag() -> Iterator[Flag]:
 
 
 def leave_to_parent(worker: int) -> None:
-    """Reset the handlers in a worker process: the parent decides when to stop."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    signal.signal(signal.SIGUSR1, signal.SIG_IGN)
-    signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    """Ignore signals in a worker process: the parent decides when to stop.
+
+    torchrun, Slurm and terminals signal all processes at once; the parent still needs its workers
+    to finish the batch. They end when they are told to, or when the parent is gone.
+    """
+    for name in SIGNALS:
+        signal.signal(name, signal.SIG_IGN)

@@ -25,6 +25,7 @@ OVERVIEW = "hiertools.1"
 FAMILIES = {
     "--encoder": ("Encoders", plugins.ENCODERS),
     "--format": ("Annotation formats", plugins.ANNOTATIONS),
+    "--loss": ("Losses", plugins.PART_LOSSES),
 }
 ESCAPES = {
     "\\": r"\e",
@@ -73,15 +74,19 @@ def generated(page: str) -> Generated:
     """Return what makes each generated block of a page."""
     if page == OVERVIEW:
         return {"commands": _commands, "options": _program_options, "shared": _shared_options}
-    verb = page.removeprefix("hiertools-").removesuffix(".1")
-    if verb in cli.COMMANDS:
+    verbs = {name.replace(" ", "-"): name for name in cli.COMMANDS}
+    verb = verbs.get(page.removeprefix("hiertools-").removesuffix(".1"))
+    if verb:
         return {"synopsis": lambda: _synopsis(verb), "options": lambda: _options(verb)}
     return {}
 
 
 def command(verb: str) -> Any:
     """Return a command as typer builds it."""
-    return _program(verb).commands[verb]
+    found = _program(verb)
+    for word in verb.split():
+        found = found.commands[word]
+    return found
 
 
 def _program(verb: str = "") -> Any:
@@ -89,9 +94,9 @@ def _program(verb: str = "") -> Any:
 
 
 def _commands() -> str:
-    commands = _program().commands
     return "".join(
-        f".TP\n.BR hiertools\\-{escape(name)} (1)\n{prose(commands[name].short_help)}\n"
+        f".TP\n.BR hiertools\\-{escape(name.replace(' ', '-'))} (1)\n"
+        f"{prose(command(name).help.partition(chr(10))[0])}\n"
         for name in cli.COMMANDS
     )
 
@@ -132,7 +137,8 @@ def _options(verb: str) -> str:
         if option.param_type_name == "option":
             text += _option(found, option)
     for name, (title, family) in FAMILIES.items():
-        if any(name in option.opts for option in found.params):
+        listed = plugins.listing(family)
+        if any(name in option.opts and listed in option.help for option in found.params):
             text += f".SS {title}\n" + "".join(map(_member, plugins.members(family).values()))
     return text
 

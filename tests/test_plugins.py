@@ -9,9 +9,9 @@ import pytest
 
 from hiertools import plugins
 from hiertools.errors import UsageError, UserError
-from hiertools.plugins import ANNOTATIONS, ENCODERS, Family
+from hiertools.plugins import ANNOTATIONS, ENCODERS, PART_LOSSES, Family
 
-FAMILIES = [ANNOTATIONS, ENCODERS]
+FAMILIES = [ANNOTATIONS, ENCODERS, PART_LOSSES]
 MEMBERS = [member for family in FAMILIES for member in plugins.members(family).values()]
 REFERENCE = re.compile(r"\barXiv:\d{4}\.\d{4,5}|\bdoi:10\.\d+/\S+|[A-Z]\w+ et al\. \d{4}")
 HEAVY = {"torch", "timm", "open_clip", "numpy", "polars", "h5py", "numba", "PIL"}
@@ -19,7 +19,8 @@ HEAVY = {"torch", "timm", "open_clip", "numpy", "polars", "h5py", "numba", "PIL"
 
 def test_there_are_members():
     assert list(plugins.members(ANNOTATIONS)) == ["coco", "openimages", "voc"]
-    assert list(plugins.members(ENCODERS)) == ["lite0", "open_clip", "timm"]
+    assert list(plugins.members(ENCODERS)) == ["lite0", "model", "open_clip", "timm"]
+    assert list(plugins.members(PART_LOSSES)) == ["angular", "entailment"]
 
 
 @pytest.mark.parametrize("family", FAMILIES, ids=lambda family: family.folder)
@@ -59,14 +60,16 @@ def test_a_member_may_be_written_as_it_is_spelled(member):
 def test_the_listing_imports_nothing_heavy():
     program = (
         "import sys; from hiertools import plugins;"
-        "print(*[plugins.listing(f) for f in (plugins.ANNOTATIONS, plugins.ENCODERS)], sep='\\n');"
+        "families = plugins.ANNOTATIONS, plugins.ENCODERS, plugins.PART_LOSSES;"
+        "print(*map(plugins.listing, families), sep='\\n');"
         "print(*sys.modules)"
     )
     command = [sys.executable, "-c", program]
     result = subprocess.run(command, capture_output=True, text=True, check=True)
-    annotations, encoders, modules = result.stdout.splitlines()
+    annotations, encoders, losses, modules = result.stdout.splitlines()
     assert annotations == "coco[:label=…][,skip=…], openimages, voc[:one_based=…]"
-    assert encoders.startswith("lite0, open_clip:MODEL[,weights=…][,random=…], timm:MODEL[,")
+    assert encoders.startswith("lite0, model:PATH, open_clip:MODEL[,weights=…][,random=…], timm:")
+    assert losses.startswith("angular[:positives=…], entailment[:weight=…][,distance=…]")
     assert HEAVY.isdisjoint(modules.split())
 
 
@@ -83,6 +86,7 @@ def test_the_listing_imports_nothing_heavy():
         (ENCODERS, "timm:007", ("007",), {}),
         (ANNOTATIONS, "coco:label=synset,skip=a+b", (), {"label": "synset", "skip": "a+b"}),
         (ANNOTATIONS, "voc:one_based=0", (), {"one_based": False}),
+        (PART_LOSSES, "entailment:k=0.2,positives=in", (), {"k": 0.2, "positives": "in"}),
     ],
 )  # fmt: skip
 def test_what_the_user_chose(family, spec, values, options):
@@ -94,8 +98,8 @@ def test_what_the_user_chose(family, spec, values, options):
 @pytest.mark.parametrize(
     ("family", "spec", "message"),
     [
-        (ENCODERS, "resnet50", "no encoder 'resnet50'; there are lite0, open_clip, timm"),
-        (ENCODERS, "", "no encoder ''; there are lite0, open_clip, timm"),
+        (ENCODERS, "resnet50", "no encoder 'resnet50'; there are lite0, model, open_clip, timm"),
+        (ENCODERS, "", "no encoder ''; there are lite0, model, open_clip, timm"),
         (ENCODERS, "__init__", "no encoder '__init__'"),
         (ENCODERS, "../encoder", "no encoder '../encoder'"),
         (ENCODERS, "os.path", "no encoder 'os.path'"),

@@ -30,7 +30,7 @@ def run(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]
 
 @pytest.mark.parametrize("command", COMMANDS)
 def test_help_of_a_command_is_light(command):
-    result = run(command, "--help")
+    result = run(*command.split(), "--help")
     assert result.returncode == 0
     assert result.stderr == "loaded:\n"
     assert f"Usage: hiertools {command}" in result.stdout.replace("-c ", "hiertools ")
@@ -40,7 +40,7 @@ def test_help_is_light_and_lists_every_command():
     result = run("--help")
     assert (result.returncode, result.stderr) == (0, "loaded:\n")
     for command in COMMANDS:
-        assert f"\n  {command} " in result.stdout
+        assert f"\n  {command.partition(' ')[0]} " in result.stdout
 
 
 def test_version_is_light():

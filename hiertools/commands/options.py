@@ -71,6 +71,42 @@ MinArea = Annotated[
 ]
 
 
+MaxArea = Annotated[
+    Decimal,
+    typer.Option(
+        parser=parse_decimal,
+        metavar="SHARE",
+        help="Leave out boxes of more than this share of the image.",
+    ),
+]
+Log = Annotated[
+    Path | None,
+    typer.Option(
+        metavar="JSONL",
+        help="Where the log of the training goes. [default: OUT.log.jsonl]",
+        show_default=False,
+    ),
+]
+Oversample = Annotated[
+    int,
+    typer.Option(min=1, metavar="N", help="Approximate search: candidates for each hit."),
+]
+Probes = Annotated[
+    int, typer.Option(min=1, metavar="N", help="Approximate search by ivf: lists to look into.")
+]
+Ef = Annotated[
+    int, typer.Option(min=1, metavar="N", help="Approximate search by hnsw: candidates to keep.")
+]
+LogEvery = Annotated[
+    int,
+    typer.Option(min=1, metavar="STEPS", help="Steps between two lines of the log."),
+]
+CheckpointEvery = Annotated[
+    float,
+    typer.Option(min=0, metavar="SECONDS", help="Time between two checkpoints; 0 is every step."),
+]
+
+
 def parse_shard(text: str) -> tuple[int, int]:
     """Read I/N; without it, take the place in a Slurm array or under torchrun, else (0, 1).
 
@@ -99,3 +135,14 @@ def _shard_of_the_environment() -> str:
     if "RANK" in os.environ and "WORLD_SIZE" in os.environ:
         return f"{os.environ['RANK']}/{os.environ['WORLD_SIZE']}"
     return "0/1"
+
+
+def parse_counts(text: str, option: str) -> tuple[int, ...]:
+    """Read whole numbers above 0 with commas between them; rising, each once.
+
+    Raises `UsageError` for anything else.
+    """
+    words = text.split(",")
+    if not all(word.strip().isdecimal() and int(word) for word in words):
+        raise UsageError(f"{option} {text}: write numbers above 0, such as 5,10,50")
+    return tuple(sorted({int(word) for word in words}))

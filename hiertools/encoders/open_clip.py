@@ -16,7 +16,7 @@ from hiertools.errors import UsageError, UserError
 
 
 def load(model: str, *, weights: str | None = None, random: bool = False) -> Encoder:
-    """Load ARCH/TAG, or ARCH with weights=FILE or random=true.
+    """Load ARCH/TAG; with weights=FILE or random=true, ARCH, or ARCH/TAG for TAG's preprocessing.
 
     weights: a .safetensors or .pth file; random: untrained weights.
     """
@@ -25,13 +25,16 @@ def load(model: str, *, weights: str | None = None, random: bool = False) -> Enc
         close = [name for name in open_clip.list_models() if architecture.lower() in name.lower()]
         hint = f"; it has {', '.join(close[:3])}" if close else ""
         raise UserError(f"open_clip has no model '{architecture}'{hint}")
-    if bool(tag) + (weights is not None) + random != 1:
+    given = (weights is not None) + random
+    if given > 1 or not (given or tag):
         tags = ", ".join(open_clip.list_pretrained_tags_by_model(architecture)[:4])
         raise UsageError(
             f"open_clip:{architecture} needs one of a tag ({architecture}/TAG: {tags}),"
             " weights=FILE and random=true"
         )
-    network, prepare = _create(architecture, tag)
+    network, prepare = _create(
+        architecture, "" if given else tag, **_preprocessing(architecture, tag)
+    )
     if weights is not None:
         load_weights(network, read_weights(Path(weights)), weights)
     return Encoder(
@@ -44,10 +47,17 @@ def load(model: str, *, weights: str | None = None, random: bool = False) -> Enc
     )
 
 
-def _create(architecture: str, tag: str) -> tuple[Any, Any]:
+def _preprocessing(architecture: str, tag: str) -> dict[str, Any]:
+    """Return the options of the preprocessing of pretrained weights, which need not be there."""
+    about = open_clip.get_pretrained_cfg(architecture, tag) if tag else {}
+    keys = ("mean", "std", "interpolation", "resize_mode")
+    return {f"image_{key}": about[key] for key in keys if key in about}
+
+
+def _create(architecture: str, tag: str, **preprocessing: Any) -> tuple[Any, Any]:
     try:
         network, _, prepare = open_clip.create_model_and_transforms(
-            architecture, pretrained=tag or None, device=torch.device("cpu")
+            architecture, pretrained=tag or None, device=torch.device("cpu"), **preprocessing
         )
     except Exception as error:
         if not tag:
