@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from PIL import Image
+from PIL import Image, ImageFilter
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
@@ -34,7 +34,8 @@ class Settings:
     """How to run the network.
 
     output: embedding or logits; precision: float32, or float16 or bfloat16 by autocast; min_size:
-    least side of a crop in pixels.
+    least side of a crop in pixels; blur: standard deviation of a Gaussian, as a share of the
+    picture's shorter side (0: none).
     """
 
     output: str
@@ -43,6 +44,7 @@ class Settings:
     batch_size: int
     workers: int
     min_size: int
+    blur: float
 
 
 @dataclass(frozen=True)
@@ -98,6 +100,7 @@ def describe(inventory: Inventory, encoder: Encoder, settings: Settings, *, name
         "device": settings.device.type,
         "batch_size": settings.batch_size,
         "min_size": settings.min_size,
+        "blur": settings.blur,
     }
     text = json.line({**about, "inventory": inventory.digest()})
     return {**about, "config": hashlib.sha256(text.encode()).hexdigest()}
@@ -168,7 +171,7 @@ class _Batches(Dataset[_Decoded]):
     def __init__(
         self, inventory: Inventory, encoder: Encoder, settings: Settings, start: int
     ) -> None:
-        self.inventory, self.min_size = inventory, settings.min_size
+        self.inventory, self.min_size, self.blur = inventory, settings.min_size, settings.blur
         self.prepare, self.tokenize = encoder.prepare, encoder.tokenize
         self.size = settings.batch_size
         stop = len(inventory)
@@ -207,7 +210,7 @@ class _Batches(Dataset[_Decoded]):
                 too_small += 1
                 continue
             good.append(place)
-            tensors.append(self.prepare(crop))
+            tensors.append(self.prepare(_blurred(crop, self.blur)))
         return _Decoded(self._padded(tensors, good), good, rejects, too_small)
 
     def _open(self, file: int) -> Image.Image | str:
@@ -239,6 +242,12 @@ class _Batches(Dataset[_Decoded]):
         batch = torch.zeros(self.size, *tensors[0].shape)
         batch[good] = torch.stack(tensors)
         return batch
+
+
+def _blurred(picture: Image.Image, share: float) -> Image.Image:
+    if share == 0:
+        return picture
+    return picture.filter(ImageFilter.GaussianBlur(share * min(picture.size)))
 
 
 def pixel_corners(box: NDArray[np.float64], width: int, height: int) -> tuple[int, int, int, int]:

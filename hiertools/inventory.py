@@ -68,13 +68,20 @@ class Inventory:
             raise UserError(f"--only {kind}: there are no such rows")
         return self.take(rows)
 
-    def of_area(self, least: Decimal) -> "Inventory":
-        """Return whole images and the boxes of at least this share of their image."""
-        if self.items.box is None:
+    def of_area(self, least: Decimal, most: Decimal) -> "Inventory":
+        """Return whole images and the boxes of `least` to `most` of their image.
+
+        Raises `UserError` if there are none.
+        """
+        if self.items.box is None or self.items.kind is None:
             return self
         corners = np.rint(self.items.box * MILLION).astype(np.int64)
         areas = (corners[:, 2] - corners[:, 0]) * (corners[:, 3] - corners[:, 1])
-        return self.take(areas >= float(least) * MILLION**2)
+        of_size = (areas >= float(least) * MILLION**2) & (areas <= float(most) * MILLION**2)
+        kept = of_size | (self.items.kind == 0)
+        if not kept.any():
+            raise UserError(f"no box has an area of {least} to {most} of its image")
+        return self.take(kept)
 
     def digest(self) -> str:
         """Return a sha256 of the rows and of their files' paths, sizes and times of change."""

@@ -14,6 +14,7 @@ from hiertools.commands.options import (
     Device,
     Format,
     Images,
+    MaxArea,
     MinArea,
     NoProvenance,
     Overwrite,
@@ -93,6 +94,16 @@ def embed(
         ),
     ] = 1,
     min_area: MinArea = Decimal("0"),
+    max_area: MaxArea = Decimal("1"),
+    blur: Annotated[
+        float,
+        typer.Option(
+            min=0,
+            max=1,
+            metavar="SHARE",
+            help="Blur each picture: standard deviation as a share of its shorter side.",
+        ),
+    ] = 0.0,
     text: Annotated[
         bool,
         typer.Option("--text", help="Embed lines of text: ID<TAB>TEXT, or the text alone."),
@@ -188,10 +199,10 @@ def embed(
         _take_vectors(run, from_, ids, key, table, output, overwrite)
         return
     inventory = _inventory(run, inputs or [], boxes or [], format, image_root, text)
-    inventory = _filtered(run, inventory, images, only, min_area, label_from, table)
+    inventory = _filtered(run, inventory, images, only, (min_area, max_area), label_from, table)
     inventory = inventory.shard(parse_shard(shard), batch_size=batch_size)
     job = _Job(encoder, output, rejects, resume, overwrite)
-    settings = _settings(logits, device, precision, batch_size, workers, min_size)
+    settings = _settings(logits, device, precision, batch_size, workers, min_size, blur)
     if dry_run:
         _describe(inventory, output)
         return
@@ -215,6 +226,8 @@ _OF_ROWS = {
     "only": None,
     "min_size": 1,
     "min_area": Decimal("0"),
+    "max_area": Decimal("1"),
+    "blur": 0.0,
     "image_root": None,
     "label_from": None,
 }
@@ -273,7 +286,7 @@ def _filtered(
     inventory: "Inventory",
     images: Path | None,
     only: Kind | None,
-    min_area: Decimal,
+    area: tuple[Decimal, Decimal],
     label_from: LabelFrom | None,
     table: Path | None,
 ) -> "Inventory":
@@ -286,8 +299,7 @@ def _filtered(
         inventory = inventory.of_listed_images(run.used(images, inputs.lines(images)))
     if only:
         inventory = inventory.of_kind(only.value)
-    if min_area:
-        inventory = inventory.of_area(min_area)
+    inventory = inventory.of_area(*area)
     if label_from:
         inventory = with_folder_labels(inventory)
     if table:
@@ -303,6 +315,7 @@ def _settings(
     batch_size: int,
     workers: int,
     min_size: int,
+    blur: float,
 ) -> "Settings":
     from hiertools.embedding import Settings, choose_device
 
@@ -313,7 +326,7 @@ def _settings(
     if precision is Precision.auto:
         number = "float16" if chosen.type == "cuda" else "float32"
     output = "logits" if logits else "embedding"
-    return Settings(output, chosen, number, batch_size, workers, min_size)
+    return Settings(output, chosen, number, batch_size, workers, min_size, blur)
 
 
 def _describe(inventory: "Inventory", output: Path) -> None:

@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image, ImageDraw
+from PIL.ImageFilter import GaussianBlur
 from safetensors.numpy import save_file
 
 from hiertools.cli import main
@@ -374,6 +375,28 @@ def test_dry_run_writes_nothing(photos, tmp_path, capsys):
     assert list(tmp_path.iterdir()) == []
 
 
+def test_blur_is_a_gaussian_of_a_share_of_the_shorter_side(photos, tmp_path):
+    found = read_embeddings(embedded(tmp_path / "e.h5", photos / "low", "--blur", "0.05"))
+    encoder = load(SMALL, seed=0)
+    network = encoder.network.to(memory_format=torch.contiguous_format)
+    for row, path in enumerate(sorted((photos / "low").glob("*.png"))):
+        with Image.open(path) as image, torch.inference_mode():
+            blurred = image.convert("RGB").filter(GaussianBlur(0.05 * min(image.size)))
+            pixels = encoder.prepare(blurred)[None]
+            features = network.global_pool(network.forward_features(pixels))[0].numpy()
+        np.testing.assert_allclose(found.vectors[row], features, rtol=1e-3, atol=1e-5)
+    assert found.meta["blur"] == 0.05
+
+
+def test_boxes_of_a_range_of_areas_and_their_whole_images(photos, tmp_path):
+    boxes = tmp_path / "boxes.csv"
+    boxes.write_text(BOXES)
+    options = [photos, "--boxes", boxes, "--min-area", "0.01", "--max-area", "0.1"]
+    assert ids(embedded(tmp_path / "some.h5", *options)) == ["b", "b#1", "b#2", "a"]
+    options = [photos, "--boxes", boxes, "--min-area", "0.9", "--only", "box"]
+    assert run(*options, "--encoder", SMALL, "-o", tmp_path / "none.h5") == 3
+
+
 def test_stopped_and_continued_is_the_same_as_never_stopped(photos, tmp_path):
     """A signal after the first progress gives 75; --resume then gives the same bytes."""
     out = tmp_path / "e.h5"
@@ -393,6 +416,20 @@ def test_stopped_and_continued_is_the_same_as_never_stopped(photos, tmp_path):
     whole = embedded(tmp_path / "whole.h5", *options[:1], *options[3:])
     assert out.read_bytes() == whole.read_bytes()
     assert not (tmp_path / "e.h5.parts").exists()
+
+
+def test_a_signal_while_the_program_still_loads_can_be_continued_too(photos, tmp_path):
+    out = tmp_path / "e.h5"
+    command = [sys.executable, "-m", "hiertools", "embed", photos, "--encoder", SMALL, "-o", out]
+    process = subprocess.Popen([*map(str, command)], stderr=subprocess.PIPE, text=True)
+    status = Path(f"/proc/{process.pid}/status")
+    caught = 1 << (signal.SIGUSR1 - 1)
+    while not int(status.read_text().partition("SigCgt:")[2].split()[0], 16) & caught:
+        time.sleep(0.01)
+    process.send_signal(signal.SIGUSR1)
+    _, error = process.communicate(timeout=120)
+    assert (process.returncode, error) == (75, "")
+    assert list(tmp_path.iterdir()) == []
 
 
 SLOW = """
