@@ -2,6 +2,7 @@
 
 import os
 from decimal import Decimal, InvalidOperation
+from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
@@ -137,12 +138,32 @@ def _shard_of_the_environment() -> str:
     return "0/1"
 
 
+class By(StrEnum):
+    """What hits are ranked by."""
+
+    angle = "angle"
+    distance = "distance"
+    cosine = "cosine"
+
+
+class ParentScore(StrEnum):
+    """Angles that rank parents."""
+
+    ext = "ext"
+    alpha2 = "alpha2"
+
+
+MAX_COUNTS = 100
+
+
 def parse_counts(text: str, option: str) -> tuple[int, ...]:
     """Read whole numbers above 0 with commas between them; rising, each once.
 
-    Raises `UsageError` for anything else.
+    Raises `UsageError` for anything else, and for more than `MAX_COUNTS`.
     """
     words = text.split(",")
     if not all(word.strip().isdecimal() and int(word) for word in words):
         raise UsageError(f"{option} {text}: write numbers above 0, such as 5,10,50")
+    if len(words) > MAX_COUNTS:
+        raise UsageError(f"{option} has {len(words)} numbers; give up to {MAX_COUNTS}")
     return tuple(sorted({int(word) for word in words}))
