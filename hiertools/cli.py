@@ -172,6 +172,8 @@ def main(arguments: list[str] | None = None) -> int:
     """Run the program and return its exit code."""
     arguments = sys.argv[1:] if arguments is None else arguments
     signals.end_in_order()
+    # threads that spin while they wait for each other make a shared machine many times slower
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     try:
         code = _run(arguments)
         if sys.stdout is not None:

@@ -6,11 +6,21 @@ import sys
 
 import pytest
 
+from hiertools import terminal
+
+os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # as the program does
+
 
 def pytest_addoption(parser):
     parser.addoption(
         "--regenerate", action="store_true", help="write the goldens anew and show what changed"
     )
+
+
+@pytest.fixture(autouse=True)
+def _heard():
+    """A command that a test runs with -q does not silence those of the tests after it."""
+    terminal.set_level(1)
 
 
 @pytest.fixture(scope="module")

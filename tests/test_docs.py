@@ -138,11 +138,22 @@ def test_examples_can_be_copied(name):
 
 @pytest.mark.parametrize("name", PAGES)
 def test_examples_use_commands_and_options_that_there_are(name):
-    text = plain("\n".join(examples(name))).replace("\\\n", " ")
+    assert_commands_are_there(plain("\n".join(examples(name))))
+
+
+def test_the_readme_uses_commands_and_options_that_there_are():
+    text = (ROOT / "README.md").read_text(encoding="utf-8")
+    blocks = re.findall(r"^```(?:sh)?\n(.*?)^```", text, re.MULTILINE | re.DOTALL)
+    assert sum("hiertools " in block for block in blocks) > 1
+    assert_commands_are_there("\n".join(blocks))
+
+
+def assert_commands_are_there(text: str) -> None:
     verbs = "|".join(sorted(cli.COMMANDS, key=len, reverse=True))
-    for verb, rest in re.findall(rf"\bhiertools ({verbs})\b(?!:)([^|;\n]*)", text):
+    lines = text.replace("\\\n", " ")
+    for verb, rest in re.findall(rf"\bhiertools ({verbs})\b(?!:)([^|;\n]*)", lines):
         known = {spelled for each in command(verb).params for spelled in each.opts}
-        used = re.findall(r"(?<= )--?[a-z][a-z-]*", rest)
+        used = re.findall(r"(?<= )--?[a-z][a-z-]*", rest.partition("   ")[0])
         assert set(used) <= known, rest
 
 

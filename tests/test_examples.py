@@ -1,5 +1,6 @@
 """The scripts in examples/ run as they are."""
 
+import importlib.util
 import os
 import signal
 import subprocess
@@ -8,7 +9,11 @@ import time
 from pathlib import Path
 
 import pytest
+import torch
 from PIL import Image
+
+from hiertools import plugins
+from hiertools.losses.contrast import Contrast, Masks
 
 ROOT = Path(__file__).parent.parent
 
@@ -32,9 +37,35 @@ def test_quickstart_ends_with_checked_files(tmp_path):
     assert result.returncode == 0, result.stderr
     shown = [line for line in result.stdout.splitlines() if line.startswith("$ hiertools ")]
     verbs = [line.split()[2] for line in shown]
-    assert verbs == ["sample", "mine-hierarchy", "info", "embed", "embed", "info", "check"]
+    start = ["sample", "mine-hierarchy", "info", "embed", "embed", "info"]
+    search = ["train", "index", "index", "query", "query", "wasserstein", "evaluate", "evaluate"]
+    assert verbs == [*start, *search, "check"]
     checked = [line for line in result.stdout.splitlines() if ": ok (" in line]
-    assert len(checked) == 5
+    assert len(checked) == 12
+
+
+def test_the_loss_of_the_readme_is_a_member_that_trains(tmp_path, monkeypatch):
+    text = (ROOT / "README.md").read_text(encoding="utf-8")
+    folder = tmp_path / "losses/parts"
+    folder.mkdir(parents=True)
+    (folder / "near.py").write_text(text.partition("```python\n")[2].partition("```")[0])
+    monkeypatch.setattr(plugins, "PACKAGE", tmp_path)
+    plugins.members.cache_clear()
+    member = plugins.members(plugins.PART_LOSSES)["near"]
+    plugins.members.cache_clear()
+    assert plugins.Member.spelling(member) == "near[:margin=…]"
+    spec = importlib.util.spec_from_file_location("near", folder / "near.py")
+    near = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(near)
+    parents = torch.tensor([[1.0, 0], [0, 2.0]])
+    children = torch.tensor([[1.5, 0], [0, 4.0]], requires_grad=True)
+    masks = Masks(torch.eye(2, dtype=bool), ~torch.eye(2, dtype=bool))
+    points = (parents, children, parents, children, masks, masks, 2, "euclidean")
+    loss = near.loss(Contrast(*points, 1.0, torch.tensor(0.1)), margin=2.5)
+    # the negatives are sqrt(17) and 2.5 away: max(0, 0.5 - sqrt(17) + 2.5) and 2 - 2.5 + 2.5
+    torch.testing.assert_close(loss, torch.tensor(1.0))
+    loss.backward()
+    assert children.grad.isfinite().all()
 
 
 def test_a_slurm_task_embeds_its_shard_and_continues(tmp_path):
