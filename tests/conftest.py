@@ -1,12 +1,13 @@
 """What the tests share: `hier` runs a command as people do."""
 
 import os
+import signal
 import subprocess
 import sys
 
 import pytest
 
-from hiertools import terminal
+from hiertools import signals, terminal
 
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # as the program does
 
@@ -18,9 +19,13 @@ def pytest_addoption(parser):
 
 
 @pytest.fixture(autouse=True)
-def _heard():
-    """A command that a test runs with -q does not silence those of the tests after it."""
+def _as_before():
+    """A command that a test runs here leaves neither its handlers of signals nor its -q behind."""
+    before = {number: signal.getsignal(number) for number in signals.SIGNALS}
+    yield
     terminal.set_level(1)
+    for number, handler in before.items():
+        signal.signal(number, handler)
 
 
 @pytest.fixture(scope="module")

@@ -32,14 +32,6 @@ print("not reached")
 """
 
 
-@pytest.fixture(autouse=True)
-def _handlers_as_before():
-    before = {number: signal.getsignal(number) for number in SIGNALS}
-    yield
-    for number, handler in before.items():
-        signal.signal(number, handler)
-
-
 @pytest.mark.parametrize("number", SIGNALS)
 def test_a_first_signal_raises_the_flag(number):
     before = signal.getsignal(number)

@@ -31,15 +31,6 @@ b,wheel,0.5,0.75,0.5,0.75,0
 """
 
 
-@pytest.fixture(autouse=True)
-def _signals_as_before():
-    numbers = (signal.SIGINT, signal.SIGTERM, signal.SIGUSR1)
-    before = {number: signal.getsignal(number) for number in numbers}
-    yield
-    for number, handler in before.items():
-        signal.signal(number, handler)
-
-
 @pytest.fixture(scope="module")
 def photos(tmp_path_factory):
     """Twelve pictures in two folders; `a`, `b`, `c` … by brightness and by the box in each."""

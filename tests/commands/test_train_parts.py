@@ -25,15 +25,6 @@ TINY = "timm:test_resnet,random=true"
 LAST_STEP = 18
 
 
-@pytest.fixture(autouse=True)
-def _signals_as_before():
-    numbers = (signal.SIGINT, signal.SIGTERM, signal.SIGUSR1)
-    before = {number: signal.getsignal(number) for number in numbers}
-    yield
-    for number, handler in before.items():
-        signal.signal(number, handler)
-
-
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
     """Pairs of six images and of two of them, embeddings in one file and two, the images."""
