@@ -1,4 +1,4 @@
-"""Intervals of means over queries."""
+"""Intervals of means and medians over queries."""
 
 import numpy as np
 from numpy.typing import NDArray
@@ -28,6 +28,34 @@ def interval(
     tail = (1 - level) / 2
     ends: NDArray[np.float64] = np.quantile(np.concatenate(blocks), [tail, 1 - tail], axis=0)
     return first + ends
+
+
+def median_interval(
+    values: NDArray[np.float64],
+    other: NDArray[np.float64] | None,
+    *,
+    resamples: int,
+    seed: int,
+    level: float,
+) -> tuple[float, float] | None:
+    """Return low and high end of a percentile bootstrap interval of the median over queries.
+
+    other: values of the same queries whose median is taken off, in the same resamples; the
+    interval is then of a difference. None for less than two queries.
+    """
+    queries = len(values)
+    if queries < 2:
+        return None
+    rng = np.random.default_rng(seed)
+    medians = np.empty(resamples)
+    for i in range(resamples):
+        drawn = rng.integers(queries, size=queries)
+        medians[i] = np.median(values[drawn])
+        if other is not None:
+            medians[i] -= np.median(other[drawn])
+    tail = (1 - level) / 2
+    low, high = np.quantile(medians, [tail, 1 - tail])
+    return float(low), float(high)
 
 
 def _drawn(queries: int, rows: int, rng: np.random.Generator) -> NDArray[np.float64]:

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from scipy.stats import bootstrap
 
-from hiertools.metrics.bootstrap import interval
+from hiertools.metrics.bootstrap import interval, median_interval
 
 
 def test_it_is_scipys_percentile_interval():
@@ -74,3 +74,31 @@ def test_ten_thousand_queries_take_less_than_two_seconds_and_little_memory():
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
     assert peak < 64 << 20
+
+
+def median_of(values, other=None, resamples=300):
+    return median_interval(
+        np.array(values, np.float64), other, resamples=resamples, seed=1, level=0.95
+    )
+
+
+def test_median_of_equal_values_has_no_width():
+    assert median_of([3.5] * 5) == (3.5, 3.5)
+
+
+def test_median_of_one_value_has_no_interval():
+    assert median_of([3.5]) is None
+
+
+def test_median_interval_is_of_the_order_statistics():
+    """A resample's median is below the m-th value as often as a binomial count says."""
+    low, high = median_of(np.arange(101), resamples=4000)
+    # at least 51 of 101 draws are below rank r with probability P(Bin(101, r/101) >= 51)
+    wanted = [50 - 1.96 * np.sqrt(101) / 2, 50 + 1.96 * np.sqrt(101) / 2]
+    np.testing.assert_allclose([low, high], wanted, atol=1.5)
+
+
+def test_a_difference_of_medians_is_of_the_same_resamples():
+    values = np.random.default_rng(0).normal(size=50)
+    low, high = median_of(values + 2, values)
+    np.testing.assert_allclose([low, high], 2, atol=1e-12)
