@@ -3,12 +3,13 @@
 import resource
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager, suppress
 
 Tick = Callable[[int], None]
 
 PLAIN_LINE_EVERY_S = 30.0
+TABLE_WIDTH = 160
 
 _level = 1
 _start = time.monotonic()
@@ -47,6 +48,29 @@ def _write(text: str) -> None:
     # when nobody reads standard error any more, the exit code still tells
     with suppress(OSError, ValueError, AttributeError):
         print(text, file=sys.stderr, flush=True)
+
+
+def table(columns: Sequence[str], rows: Sequence[Sequence[str]], *, texts: Collection[str]) -> str:
+    """Return a table as lines of text. texts: columns that are no numbers."""
+    from io import StringIO
+
+    from rich.box import SIMPLE_HEAD
+    from rich.console import Console
+    from rich.table import Table
+
+    found = Table(box=SIMPLE_HEAD)
+    for column in columns:
+        found.add_column(column, justify="left" if column in texts else "right", no_wrap=True)
+    for row in rows:
+        found.add_row(*row)
+    text = StringIO()
+    Console(file=text, width=TABLE_WIDTH).print(found)
+    return "\n".join(line.rstrip() for line in text.getvalue().splitlines() if line.strip())
+
+
+def cell(value: object) -> str:
+    """Return what a table shows of a value."""
+    return f"{value:,}" if isinstance(value, int) else str(value)
 
 
 @contextmanager

@@ -1,6 +1,6 @@
 """`hiertools evaluate parts`."""
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable
 from decimal import Decimal
 from enum import StrEnum
 from pathlib import Path
@@ -54,7 +54,6 @@ ORDERS = ("dfs", "name", "frequency")
 FLAGS = ("occluded", "truncated", "group_of", "depiction")
 KEYS = ("metric", "find", "of", "exclude", "k")  # of a row, beside its numbers
 SHOWN_CLASSES = 50
-WIDTH = 160  # of the tables, at the most
 
 
 def evaluate_parts(
@@ -409,7 +408,7 @@ def _items(run: "Run", path: Path) -> "Items":
 
 def _show(found: "Metrics", other: "Metrics | None") -> None:
     """Show the metrics, beside those of another run; and the frequent classes if more is wanted."""
-    from hiertools.terminal import say
+    from hiertools.terminal import cell, say, table
 
     number = found.counts
     say(
@@ -419,9 +418,11 @@ def _show(found: "Metrics", other: "Metrics | None") -> None:
     )
     columns = (*KEYS, "value", "95 %", *(["against"] if other else []), "chance", "queries")
     before = {_key(row): row["value"] for row in other.metrics} if other else None
-    say(_table(columns, _without_repeats(_cells(row, before) for row in found.metrics)))
+    rows = _without_repeats(_cells(row, before) for row in found.metrics)
+    say(table(columns, rows, texts=KEYS[:4]))
     classes = found.tables["classes"][:SHOWN_CLASSES]
-    say(_table(tuple(classes[0]), [tuple(map(_cell, row.values())) for row in classes]), level=2)
+    cells = [tuple(map(cell, row.values())) for row in classes]
+    say(table(tuple(classes[0]), cells, texts=("class",)), level=2)
 
 
 def _without_repeats(rows: Iterable[tuple[str, ...]]) -> list[tuple[str, ...]]:
@@ -438,31 +439,10 @@ def _key(row: "Document") -> tuple[Any, ...]:
 
 
 def _cells(row: "Document", before: dict[tuple[Any, ...], float] | None) -> tuple[str, ...]:
+    from hiertools.terminal import cell
+
     interval = f"{row['low']:.4f} to {row['high']:.4f}" if "low" in row else ""
     numbers = [f"{row['value']:.4f}", interval]
     if before is not None:
         numbers.append(f"{before[_key(row)]:.4f}" if _key(row) in before else "")
-    return (*map(_cell, _key(row)), *numbers, f"{row['chance']:.4f}", _cell(row["queries"]))
-
-
-def _cell(value: Any) -> str:
-    return f"{value:,}" if isinstance(value, int) else str(value)
-
-
-def _table(columns: Sequence[str], rows: Sequence[tuple[str, ...]]) -> str:
-    """Return a table as lines of text."""
-    from io import StringIO
-
-    from rich.box import SIMPLE_HEAD
-    from rich.console import Console
-    from rich.table import Table
-
-    table = Table(box=SIMPLE_HEAD)
-    for column in columns:
-        is_text = column in (*KEYS[:4], "class")
-        table.add_column(column, justify="left" if is_text else "right", no_wrap=True)
-    for row in rows:
-        table.add_row(*row)
-    text = StringIO()
-    Console(file=text, width=WIDTH).print(table)
-    return "\n".join(line.rstrip() for line in text.getvalue().splitlines() if line.strip())
+    return (*map(cell, _key(row)), *numbers, f"{row['chance']:.4f}", cell(row["queries"]))
