@@ -18,6 +18,7 @@ from hiertools.files import (
     metrics,
     model,
     pairs,
+    predictions,
     rejects,
     results,
 )
@@ -33,7 +34,8 @@ class Kind:
 
 
 MODULES = (
-    hierarchy, counts, pairs, embeddings, rejects, model, checkpoint, log, index, results, metrics,
+    hierarchy, counts, pairs, embeddings, rejects, model, checkpoint, log, index, results,
+    predictions, metrics,
 )  # fmt: skip
 KINDS = {module.KIND: Kind(module.check, module.describe) for module in MODULES}
 
