@@ -1,0 +1,183 @@
+"""The chunked loss against all pairs at once, in float64 and by the geometries' own distances."""
+
+from itertools import product
+
+import pytest
+import torch
+
+from hiertools.geometry import euclidean, lorentz, sphere
+from hiertools.kernels.energies import Pairs
+from hiertools.kernels.geo_contrast import KERNELS, Places, Rule, geo_contrast
+
+GEOMETRIES = {"lorentz": lorentz, "euclidean": euclidean, "sphere": sphere}
+NAMES = ("x", "y", "tau", "weight", "sigma")
+
+
+def unit(*shape, generator):
+    return torch.nn.functional.normalize(
+        torch.randn(*shape, generator=generator, dtype=torch.float64), dim=-1
+    )
+
+
+class World:
+    """Tangent vectors of n images and m entities, their places, and who belongs to whom."""
+
+    def __init__(self, n, m, *, d=5, seed=0, scale=1.0, dtype=torch.float64):
+        made = torch.Generator().manual_seed(seed)
+        self.x = (scale * torch.randn(n, d, generator=made, dtype=torch.float64)).to(dtype)
+        self.y = (scale * torch.randn(m, d, generator=made, dtype=torch.float64)).to(dtype)
+        self.u = unit(n, 3, generator=made).to(dtype)
+        self.w = unit(m, 3, generator=made).to(dtype)
+        self.positive = torch.randint(-1, m, (n,), generator=made)
+        self.tau, self.weight, self.sigma = (torch.tensor(v, dtype=dtype) for v in (0.7, 1.3, 0.4))
+
+    def inputs(self):
+        return [getattr(self, name).clone().requires_grad_() for name in NAMES]
+
+
+def energy(d, squared):
+    return d * d if squared else d
+
+
+def chunked(world, rule, places, inputs):
+    x, y, tau, weight, sigma = inputs
+    geometry = GEOMETRIES[rule.geometry]
+    x, y = geometry.exp(x, rule.c), geometry.exp(y, rule.c)
+    own = energy(geometry.distance(x, y[world.positive.clamp(min=0)], rule.c), rule.squared)
+    at = Places(world.u, world.w) if places else None
+    return geo_contrast(
+        x, y, own, world.positive, at, tau=tau, weight=weight, sigma=sigma, rule=rule
+    )
+
+
+def plain(world, rule, places, inputs):
+    """Return the losses row by row from all pairs."""
+    x, y, tau, weight, sigma = inputs
+    geometry = GEOMETRIES[rule.geometry]
+    x, y = geometry.exp(x, rule.c), geometry.exp(y, rule.c)
+    d = geometry.distance(x[:, None], y[None], rule.c)
+    e = energy(d, rule.squared)
+    half_chord = (world.u[:, None] - world.w[None]).norm(dim=2) / 2
+    ratio = 2 * torch.asin(half_chord.clamp(max=1)) / sigma
+    w = 1 + weight * KERNELS[rule.kernel](ratio, rule.power) if places else torch.ones_like(e)
+    losses = []
+    for row, positive in enumerate(world.positive.tolist()):
+        others = [k for k in range(len(y)) if k != positive]
+        terms = w[row, others] * torch.exp((e[row, positive] - e[row, others]) / tau)
+        losses.append(torch.log1p(terms.sum()) if positive >= 0 else 0 * tau)
+    return torch.stack(losses)
+
+
+def gradients(function, world, rule, places):
+    inputs = world.inputs()
+    losses = function(world, rule, places, inputs)
+    rows = torch.arange(1, len(losses) + 1, dtype=losses.dtype)
+    found = torch.autograd.grad((losses * rows).sum(), inputs, allow_unused=True)
+    return losses, [torch.zeros(()) if g is None else g for g in found]
+
+
+CASES = list(product(GEOMETRIES, (True, False), ("laplace", "gauss", "inverse")))
+
+
+@pytest.mark.parametrize(("geometry", "squared", "kernel"), CASES)
+@pytest.mark.parametrize(("n", "m", "at_once"), [(7, 13, 23), (5, 4, 1), (3, 1, 9), (1, 9, 100)])
+def test_is_what_all_pairs_give(geometry, squared, kernel, n, m, at_once):
+    world = World(n, m, seed=n, scale=0.5)
+    rule = Rule(geometry, 1.25, squared, kernel, 1.5, at_once)
+    for places in (True, False):
+        losses, found = gradients(chunked, world, rule, places)
+        expected, wanted = gradients(plain, world, rule, places)
+        torch.testing.assert_close(losses, expected)
+        for name, one, other in zip(NAMES, found, wanted, strict=True):
+            torch.testing.assert_close(one, other.to(one.dtype), msg=lambda m, n=name: f"{n}: {m}")
+
+
+def test_rows_without_a_positive_count_nothing():
+    world = World(6, 8)
+    world.positive[2:4] = -1
+    rule = Rule("lorentz", 1.0, True, "laplace", 1.0, 11)
+    losses, (of_x, *_) = gradients(chunked, world, rule, True)
+    assert losses[2:4].tolist() == [0, 0]
+    assert not of_x[2:4].any()
+    assert (losses[world.positive >= 0] > 0).all()
+
+
+def test_no_weight_is_plain_info_nce():
+    world = World(9, 20)
+    world.weight = torch.tensor(0.0, dtype=torch.float64)
+    rule = Rule("lorentz", 1.25, True, "laplace", 1.0, 50)
+    losses = chunked(world, rule, True, world.inputs())
+    x, y = lorentz.exp(world.x, 1.25), lorentz.exp(world.y, 1.25)
+    logits = -(lorentz.pairwise_distance(x, y, 1.25) ** 2) / world.tau
+    there = world.positive >= 0
+    expected = torch.nn.functional.cross_entropy(
+        logits[there], world.positive[there], reduction="none"
+    )
+    torch.testing.assert_close(losses[there].detach(), expected)
+
+
+@pytest.mark.parametrize(("geometry", "squared"), list(product(GEOMETRIES, (True, False))))
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+def test_images_on_their_entities_have_finite_gradients(geometry, squared, dtype):
+    world = World(6, 6, dtype=dtype)
+    world.y = world.x.clone()
+    world.y[3] = world.x[3] = 0
+    world.positive = torch.tensor([0, 1, 2, 3, 3, -1])  # a negative lies on row 4
+    rule = Rule(geometry, 1.25, squared, "laplace", 1.0, 8)
+    losses, found = gradients(chunked, world, rule, True)
+    assert losses.isfinite().all()
+    assert all(each.isfinite().all() for each in found)
+
+
+@pytest.mark.parametrize("tau", [0.01, 1.0])
+def test_far_apart_and_cold_is_finite_and_right(tau):
+    world = World(5, 30, scale=4.0, dtype=torch.float32)
+    world.tau = torch.tensor(tau)
+    rule = Rule("lorentz", 1.25, True, "laplace", 1.0, 40)
+    losses, found = gradients(chunked, world, rule, True)
+    for name in ("x", "y", "u", "w", *NAMES[2:]):
+        setattr(world, name, getattr(world, name).double())
+    expected, wanted = gradients(chunked, world, rule, True)
+    torch.testing.assert_close(losses, expected.float(), rtol=1e-4, atol=1e-4)
+    for one, other in zip(found, wanted, strict=True):
+        assert one.isfinite().all()
+        torch.testing.assert_close(
+            one, other.float(), rtol=1e-3, atol=1e-3 * float(other.abs().max())
+        )
+
+
+def test_weights_come_from_kilometres():
+    """At sigma the Laplace kernel is 1/e, on the other side of the globe it is next to nothing."""
+    world = World(1, 3)
+    world.x[:], world.y[:] = 0, 0  # all energies are equal: L = log(1 + w_1 + w_2)
+    world.positive[:] = 0
+    angle = torch.tensor(0.4, dtype=torch.float64)
+    world.u = torch.tensor([[1.0, 0, 0]]).double()
+    at = [[0.0, 0, 1], [float(angle.cos()), float(angle.sin()), 0], [-1, 0, 0]]
+    world.w = torch.tensor(at).double()
+    for kernel, near, far in (
+        ("laplace", torch.exp(-torch.ones(())), torch.exp(torch.tensor(-torch.pi / 0.4))),
+        ("gauss", torch.exp(-torch.ones(())), torch.zeros(())),
+        ("inverse", torch.tensor(0.25), (1 + torch.tensor(torch.pi / 0.4)) ** -2),
+    ):
+        rule = Rule("lorentz", 1.0, True, kernel, 2.0)
+        loss = chunked(world, rule, True, world.inputs())
+        expected = torch.log(3 + 1.3 * near + 1.3 * far).double()
+        torch.testing.assert_close(loss[0].detach(), expected, rtol=1e-6, atol=1e-6)
+
+
+@pytest.mark.parametrize("geometry", GEOMETRIES)
+def test_float32_keeps_short_distances_of_far_points(geometry):
+    """At 3 radii, of distances about 0.2 the squares are right to 1e-4, most to 4e-5."""
+    made = torch.Generator().manual_seed(0)
+    v = 3 / 1.25**0.5 * unit(400, 128, generator=made)
+    v = v if geometry != "sphere" else v / 3
+    near = v + 0.06 / 128**0.5 * torch.randn(v.shape, generator=made, dtype=torch.float64)
+    module = GEOMETRIES[geometry]
+    x, y = module.exp(v, 1.25), module.exp(near, 1.25)
+    expected = module.distance(x, y, 1.25).square()
+    pairs = Pairs(x.float(), y.float(), geometry=geometry, c=1.25, squared=True)
+    error = (pairs.energies(slice(0, 400))[0].diagonal() - expected).abs()
+    assert 0.05 < expected.sqrt().median() < 0.3
+    assert error.median() < 4e-5
+    assert error.max() < 2e-4
