@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from hiertools.files.model import Model
     from hiertools.files.pairs import Pairs
     from hiertools.files.provenance import Run
+    from hiertools.models.parts import PartsModel
     from hiertools.training.inputs import Material
     from hiertools.training.pairs import Examples
     from hiertools.training.ranks import Ranks
@@ -327,7 +328,7 @@ def _train(
         raise ranks.once(SkippedError(f"{len(bad):,} items could not be used; see {rejects}"))
 
 
-def _state(material: "Material", plan: _Plan, device: "TorchDevice") -> "State":
+def _state(material: "Material", plan: _Plan, device: "TorchDevice") -> "State[PartsModel]":
     """Return the weights before the first step."""
     import torch
 
@@ -343,7 +344,7 @@ def _state(material: "Material", plan: _Plan, device: "TorchDevice") -> "State":
 
 def _run_to_the_end(
     run: "Run",
-    state: "State",
+    state: "State[PartsModel]",
     examples: "Examples",
     material: "Material",
     plan: _Plan,
@@ -356,11 +357,11 @@ def _run_to_the_end(
     from hiertools.signals import stop_flag
     from hiertools.terminal import progress
     from hiertools.training.loop import Keeping, Settings, train
+    from hiertools.training.parts import PartsTask
 
     loss = plugins.parse(plugins.PART_LOSSES, plan.loss)
-    settings = Settings(
-        loss, plan.epochs, plan.clip_norm, files.log_every, files.checkpoint_every_s, device
-    )
+    task = PartsTask(state.model, examples, material.source, loss, device, ranks)
+    settings = Settings(plan.epochs, plan.clip_norm, files.log_every, files.checkpoint_every_s)
     header = {"provenance": run.chain(), "config": kept.config}
     write = None
     if ranks.is_first:
@@ -368,11 +369,11 @@ def _run_to_the_end(
     with stop_flag() as flag, progress("training", len(examples) * plan.epochs) as tick:
         tick(examples.seen(state.step))
         keeping = Keeping(write, partial(kept.keep, state), flag, tick)
-        train(state, examples, material.source, settings, ranks, keeping)
+        train(state, task, settings, ranks, keeping)
 
 
 def _model(
-    state: "State", examples: "Examples", material: "Material", plan: _Plan, config: str
+    state: "State[PartsModel]", examples: "Examples", material: "Material", plan: _Plan, config: str
 ) -> "Model":
     from hiertools.files.model import Model
 

@@ -15,12 +15,12 @@ from torch import Tensor, nn
 
 from hiertools.files.json import Document
 from hiertools.files.tensors import Arrays
-from hiertools.geometry import euclidean, lorentz, polar, sphere
+from hiertools.geometry import lorentz, polar, sphere
+from hiertools.kernels.pairwise_angle import GEOMETRIES
 from hiertools.models.dropout import Dropout
 from hiertools.models.geo_inputs import EntityInputs
 from hiertools.models.geo_networks import EntityNetwork, ImageNetwork, Shared
 
-GEOMETRIES = {"lorentz": lorentz, "euclidean": euclidean, "sphere": sphere}
 CAPS = {"lorentz": 4.0, "euclidean": math.inf, "sphere": math.pi}  # radii; flat space has none
 ANCHOR_SCALE = 0.01
 TAU_RANGE = (0.01, 1.0)

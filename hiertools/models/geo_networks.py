@@ -75,11 +75,16 @@ class ImageNetwork(nn.Module):
         """Return the scale of the tangent vectors."""
         return self.log_alpha.exp()
 
+    @property
+    def blocks(self) -> list["Attention"]:
+        """Return the attention of each level."""
+        return [block for block in self.attention if isinstance(block, Attention)]
+
     def shared(self, tangents: list[Tensor]) -> Shared:
         """Return keys and values of the entities of each level."""
         pairs = [
             (block.split(block.key(rows)), block.split(block.value(rows)))
-            for block, rows in zip(self.attention, tangents, strict=False)
+            for block, rows in zip(self.blocks, tangents, strict=False)
         ]
         return Shared([keys for keys, _ in pairs], [values for _, values in pairs])
 
@@ -87,12 +92,12 @@ class ImageNetwork(nn.Module):
         """Return the tangent vectors of images."""
         u = functional.gelu(self.first(images))
         z: Tensor = self.alpha * self.delta(self.second(drop(u, 2) if drop else u))
-        if not self.attention:
+        if not self.blocks:
             return z
         assert shared is not None
         found = [
             block(z, keys, values)
-            for block, keys, values in zip(self.attention, shared.keys, shared.values, strict=True)
+            for block, keys, values in zip(self.blocks, shared.keys, shared.values, strict=True)
         ]
         fused: Tensor = self.fuse_second(functional.gelu(self.fuse_first(torch.cat(found, 1))))
         return z + fused

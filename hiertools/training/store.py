@@ -2,6 +2,7 @@
 
 import hashlib
 from pathlib import Path
+from typing import Any
 
 from hiertools.errors import OutputExistsError, UserError
 from hiertools.files import checkpoint, json, model
@@ -55,7 +56,7 @@ class Store:
             )
         return None
 
-    def keep(self, state: State) -> None:
+    def keep(self, state: State[Any]) -> None:
         """Write a checkpoint in the place of the one before."""
         meta = {**state.meta(), "config": self.config}
         checkpoint.write_checkpoint(self.checkpoint, state.arrays(), meta, chain=[])

@@ -13,6 +13,7 @@ from hiertools.training import state
 from hiertools.training.embedded import Embedded
 from hiertools.training.loop import Keeping, Settings, train
 from hiertools.training.pairs import Examples
+from hiertools.training.parts import PartsTask
 from hiertools.training.ranks import Ranks
 from hiertools.training.store import Store
 from tests.training.items import scenes
@@ -34,8 +35,8 @@ class Job:
             torch.manual_seed(0)
             model = PartsModel(6, 4, geometry=geometry)
         self.state = state.start(model, None, rate=rate, weight_decay=decay)
-        choice = plugins.parse(plugins.PART_LOSSES, loss)
-        self.settings = Settings(choice, epochs, clip, 3, 1e9, torch.device("cpu"))
+        self.loss = plugins.parse(plugins.PART_LOSSES, loss)
+        self.settings = Settings(epochs, clip, 3, 1e9)
         self.lines, self.kept = [], []
 
     def run(self, *, stop_after=None):
@@ -49,7 +50,9 @@ class Job:
             self.kept.append((self.state.arrays(), self.state.meta()))
 
         keeping = Keeping(self.lines.append, keep, flag, tick)
-        train(self.state, self.examples, self.source, self.settings, ALONE, keeping)
+        cpu = torch.device("cpu")
+        task = PartsTask(self.state.model, self.examples, self.source, self.loss, cpu, ALONE)
+        train(self.state, task, self.settings, ALONE, keeping)
         return self.state.model.weights()
 
     @property
@@ -121,14 +124,14 @@ def test_only_matrices_decay():
     job = Job()
     decay = {
         name: group["weight_decay"]
-        for group in job.state.optimizer.param_groups
+        for group in job.state.optimizers[0].param_groups
         for name, parameter in job.state.parameters.items()
         if any(parameter is each for each in group["params"])
     }
     assert decay == {
         "head.weight": 0.5, "head.bias": 0.0, "log_alpha": 0.0, "log_tau": 0.0, "log_c": 0.0,
     }  # fmt: skip
-    groups = job.state.optimizer.param_groups
+    groups = job.state.optimizers[0].param_groups
     assert {group["betas"] for group in groups} == {(0.9, 0.999)}
 
 
@@ -146,14 +149,14 @@ def test_a_long_gradient_is_shortened():
     free, clipped = Job(), Job(clip=1e-3)
     found = []
     for job in (free, clipped):
-        step = job.state.optimizer.step
+        step = job.state.optimizers[0].step
 
         def seen(job=job, step=step):
             gradients = list(job.state.gradients().values())
             found.append(float(torch.nn.utils.get_total_norm(gradients)))
             step()
 
-        job.state.optimizer.step = seen
+        job.state.optimizers[0].step = seen
         job.run()
     assert max(found[: free.steps]) > 1
     assert max(found[free.steps :]) < 1.001e-3
