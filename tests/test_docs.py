@@ -228,7 +228,7 @@ def of_search(folder: Path) -> list[Path]:
             folder / f"results.{form}", header, test_results.RANKINGS, format=form, chain=[],
             overwrite=False,
         )  # fmt: skip
-    found = replace(test_metrics.found(test_metrics.ROW), parameters={})
+    found = replace(test_metrics.found(test_metrics.ROW, test_metrics.PLACES), parameters={})
     test_metrics.save(folder / "metrics.json", found)
     names = ("index.h5", "plain.h5", "results.jsonl", "results.h5", "metrics.json")
     return [folder / name for name in names]

@@ -12,16 +12,22 @@ from hiertools.files.json import Document, Fields
 KIND = "metrics"
 VERSION = 1
 TEXTS = ("find", "of", "exclude")
-NUMBERS = ("low", "high", "chance")
+COUNTS = ("k", "km")
+NUMBERS = (
+    "low", "high", "chance", "frequent", "coverage",
+    "against", "difference", "difference_low", "difference_high",
+)  # fmt: skip
 
 
 @dataclass(frozen=True)
 class Metrics:
     """What an evaluation of a task found.
 
-    metrics: rows with `metric`, `value` and `queries` (how many it is the mean of), and where they
-    apply `find`, `of`, `exclude`, `k`, `low` and `high` (of a 95 % interval) and `chance`. A metric
-    without queries has no row: `counts` says what was left out. tables: lists of rows by name.
+    metrics: rows with `metric`, `value` and `queries` (how many items it is of), and where they
+    apply `find`, `of`, `exclude`, `k`, `km`, `low` and `high` (of a 95 % interval), `chance`,
+    `frequent`, `coverage`, `against`, `difference`, `difference_low` and `difference_high`. A
+    metric without queries has no row: `counts` says what was left out. tables: lists of rows by
+    name.
     """
 
     task: str
@@ -41,7 +47,7 @@ def _check(fields: Fields) -> None:
         row.text("metric")
         row.number("value")
         row.count("queries")
-        for keys, check in ((TEXTS, row.text), (NUMBERS, row.number), (("k",), row.count)):
+        for keys, check in ((TEXTS, row.text), (NUMBERS, row.number), (COUNTS, row.count)):
             for key in keys:
                 if key in row.document:
                     check(key)

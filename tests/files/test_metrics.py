@@ -18,6 +18,11 @@ ROW = {
     "value": 0.73371, "low": 0.7012, "high": 0.7651, "chance": 0.25, "queries": 1000,
 }  # fmt: skip
 OTHER = {"metric": "transport", "k": 150000, "value": 16.3, "queries": 20}
+PLACES = {
+    "metric": "recall", "of": "city", "km": 25, "value": 0.4381, "low": 0.43, "high": 0.45,
+    "chance": 0.0003, "frequent": 0.01, "coverage": 0.93, "against": 0.43, "difference": 0.0081,
+    "difference_low": -0.0002, "difference_high": 0.016, "queries": 2997,
+}  # fmt: skip
 TABLES = {"classes": [{"label": "/m/car", "queries": 3}, {"label": "/m/door", "queries": 2}]}
 
 
@@ -63,6 +68,9 @@ def test_a_row_needs_what_it_says(key):
         ({"low": float("inf")}, r"metrics\[0\]\.low is not a finite number"),
         ({"high": "1"}, r"metrics\[0\]\.high is not a finite number"),
         ({"chance": None}, r"metrics\[0\]\.chance is not a finite number"),
+        ({"km": "25"}, r"metrics\[0\]\.km is not a whole number"),
+        ({"coverage": None}, r"metrics\[0\]\.coverage is not a finite number"),
+        ({"difference_low": "x"}, r"metrics\[0\]\.difference_low is not a finite number"),
         ({"k": 1.5}, r"metrics\[0\]\.k is not a whole number"),
         ({"of": 1}, r"metrics\[0\]\.of is not text"),
         ({"find": None}, r"metrics\[0\]\.find is not text"),
@@ -96,6 +104,10 @@ def test_null_in_a_table_is_refused():
 def test_a_number_of_numpy_is_named_before_anything_is_written(tmp_path):
     with pytest.raises(UserError, match="queries is not a whole number"):
         save(tmp_path / "m.json", found(ROW | {"queries": np.int64(3)}))
+
+
+def test_rows_about_places(tmp_path):
+    assert read_metrics(save(tmp_path / "m.json", found(PLACES))).metrics == [PLACES]
 
 
 def test_info_prints_rows_as_a_table(tmp_path):
