@@ -64,6 +64,29 @@ class Writer:
         data = h5py.h5d.create(self._file.id, name.encode(), dtype, space, layout, links)
         data.write(h5py.h5s.ALL, h5py.h5s.ALL, value)
 
+    def stream(self, name: str, like: Array, rows: int, blocks: Iterable[Array]) -> None:
+        """Write a column of so many rows from blocks, of the type and inner shape of `like`.
+
+        The bytes of the file do not depend on how the rows are cut into blocks.
+        """
+        inner = like.shape[1:]
+        if not rows:
+            self.column(name, np.zeros((0, *inner), like.dtype))
+            return
+        row_bytes = max(1, like.dtype.itemsize * int(np.prod(inner)))
+        chunk = min(rows, CHUNK_ROWS, max(1, CHUNK_BYTES // row_bytes))
+        data = self._file.create_dataset(
+            name, (rows, *inner), like.dtype, track_order=False, chunks=(chunk, *inner),
+            fletcher32=True,
+        )  # fmt: skip
+        row = 0
+        for block in _of_size(blocks, chunk):
+            data[row : row + len(block)] = block
+            row += len(block)
+        data.flush()
+        if row != rows:
+            raise ValueError(f"{name}: {row} rows written, {rows} declared")
+
     def matrix(self, name: str, shape: tuple[int, int], blocks: Iterable[Array]) -> None:
         """Write a matrix of float32 from blocks of rows that together have its shape."""
         data = self._file.create_dataset(name, shape, "<f4", track_order=False)
@@ -79,6 +102,21 @@ class Writer:
             raise ValueError(f"{name}: {row} rows written, {shape[0]} declared")
         self.column(f"{name}.crc32", checksums.finish())
         self._file[f"{name}.crc32"].attrs["rows_per_block"] = checksums.rows_per_block
+
+
+def _of_size(blocks: Iterable[Array], size: int) -> Iterator[Array]:
+    """Yield the same rows in blocks of `size`, the last one shorter."""
+    waiting: list[Array] = []
+    for block in blocks:
+        while len(block):
+            piece = block[: size - sum(map(len, waiting))]
+            waiting.append(piece)
+            block = block[len(piece) :]
+            if sum(map(len, waiting)) == size:
+                yield np.concatenate(waiting)
+                waiting = []
+    if waiting:
+        yield np.concatenate(waiting)
 
 
 class _Checksums:
@@ -228,6 +266,19 @@ class Reader:
             return np.asarray(data[...])
         except OSError as error:
             raise UserError(f"{self.path}: '{name}' is damaged (its checksum differs)") from error
+
+    def blocks(self, name: str, kinds: str, dimensions: int, rows: int) -> Iterator[Array]:
+        """Yield a dataset in blocks of rows, without a memory map; checked like a column."""
+        data = self._dataset(name)
+        if data.dtype.kind not in kinds or data.ndim != dimensions:
+            raise UserError(f"{self.path}: '{name}' is {data.dtype} with {data.ndim} dimensions")
+        for row in range(0, len(data), rows):
+            try:
+                yield np.asarray(data[row : row + rows])
+            except OSError as error:
+                raise UserError(
+                    f"{self.path}: '{name}' is damaged (its checksum differs)"
+                ) from error
 
     def matrix(self, name: str) -> NDArray[np.float32]:
         """Return a matrix as a memory map."""

@@ -9,6 +9,7 @@ from hiertools.files import (
     checkpoint,
     counts,
     embeddings,
+    entities,
     hdf5,
     hierarchy,
     index,
@@ -35,7 +36,7 @@ class Kind:
 
 MODULES = (
     hierarchy, counts, pairs, embeddings, rejects, model, checkpoint, log, index, results,
-    predictions, metrics,
+    predictions, metrics, entities,
 )  # fmt: skip
 KINDS = {module.KIND: Kind(module.check, module.describe) for module in MODULES}
 
