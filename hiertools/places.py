@@ -13,7 +13,7 @@ Floats = NDArray[np.float64]
 
 def unit_vectors(latitude: ArrayLike, longitude: ArrayLike) -> Floats:
     """Return the unit vectors of coordinates in degrees, n x 3."""
-    phi, lam = np.radians(np.float64(latitude)), np.radians(np.float64(longitude))
+    phi, lam = (np.radians(np.asarray(each, np.float64)) for each in (latitude, longitude))
     across = np.cos(phi)
     return np.stack([across * np.cos(lam), across * np.sin(lam), np.sin(phi)], axis=-1)
 
