@@ -21,6 +21,7 @@ COMMANDS = (
     "mine-hierarchy",
     "embed",
     "train parts",
+    "train geo",
     "index",
     "query",
     "evaluate parts",
@@ -28,7 +29,7 @@ COMMANDS = (
     "check",
     "info",
 )
-RESUMABLE = {"embed", "train parts"}
+RESUMABLE = {"embed", "train parts", "train geo"}
 GROUPS = {
     "train": "Learn a model, ready for `hiertools index`.",
     "evaluate": "Judge rankings, each metric beside chance.",

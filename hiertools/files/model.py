@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 
 from hiertools.errors import UserError
-from hiertools.files import hdf5, tensors
+from hiertools.files import geo_model, hdf5, tensors
 from hiertools.files.json import Document, Fields
 from hiertools.files.tensors import Arrays
 
@@ -24,7 +24,8 @@ class Model:
     weights: of the head, float32, any shape; encoder: the state of a fine-tuned encoder, empty
     if the encoder was left as it is; meta: of a `parts` model `geometry`, `features` and
     `dimension` (of its input and output), `c`, `alpha`, `tau`, and the `encoder`, `digest`,
-    `preprocess` and `output` of the embeddings that it takes, its `loss` and `training`.
+    `preprocess` and `output` of the embeddings that it takes, its `loss` and `training`; of a
+    `geo` model see `geo_model`.
     """
 
     task: str
@@ -39,6 +40,8 @@ class Model:
             raise UserError(f"the model's task is {self.task!r}, its meta says otherwise")
         if self.task == "parts":
             _check_parts(fields, self.weights)
+        if self.task == "geo":
+            geo_model.check(fields, self.weights)
 
 
 def _check_parts(fields: Fields, weights: Arrays) -> None:

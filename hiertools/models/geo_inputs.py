@@ -5,7 +5,6 @@ that no input starts out louder than the others.
 """
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
@@ -13,11 +12,9 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from hiertools.errors import UserError
+from hiertools.files.entities import Entities
 from hiertools.files.json import Document
 from hiertools.models import location
-
-if TYPE_CHECKING:
-    from hiertools.files.entities import Entities
 
 INPUTS = ("image", "text", "location")
 
@@ -78,7 +75,7 @@ def scaled(rows: Rows32) -> Rows32:
     return found
 
 
-def entity_inputs(entities: "Entities", meta: Document) -> EntityInputs:
+def entity_inputs(entities: Entities, meta: Document) -> EntityInputs:
     """Return what a model with this meta takes of entities.
 
     Raises `UserError` for entities that lack an input of the model.

@@ -80,26 +80,40 @@ def join(
 
     Raises `UserError` if there are none, or if an item has two vectors.
     """
-    check_alike(paths, found)
-    ids = np.concatenate([each.items.id for each in found])
-    order = np.argsort(ids, kind="stable")
-    twice = ids[order][1:][ids[order][1:] == ids[order][:-1]]
-    if len(twice):
-        raise UserError(f"{_listed(paths)}: have two vectors of {items.decode(twice[0])!r}")
-    kept = with_items(pairs, _found(ids, order, pairs.items.id)[1])
+    shelf = Shelf(paths, found)
+    kept = with_items(pairs, shelf.find(pairs.items.id)[1])
     if not len(kept.parent):
-        raise UserError(_other_ids(pairs, name, paths, ids))
-    place = _found(ids, order, kept.items.id)[0]
-    starts = np.cumsum([0, *(len(each.items) for each in found)])
-    file = np.searchsorted(starts, place, "right") - 1
-    return kept, Embedded([each.vectors for each in found], file, place - starts[file])
+        raise UserError(_other_ids(pairs, name, paths, shelf.ids))
+    return kept, shelf.take(shelf.find(kept.items.id)[0])
 
 
-def _found(ids: Any, order: Rows, wanted: Any) -> tuple[Rows, NDArray[np.bool_]]:
-    """Return the place of each wanted id among the ids, and whether it is there at all."""
-    place = np.searchsorted(ids, wanted, sorter=order)
-    place = order[np.minimum(place, len(order) - 1)]
-    return place, ids[place] == wanted
+class Shelf:
+    """Embeddings from one or several files, by id. Raises `UserError` if an id is there twice."""
+
+    def __init__(self, paths: list[Path], found: list[Embeddings]) -> None:
+        check_alike(paths, found)
+        self.meta = found[0].meta
+        self.vectors = [each.vectors for each in found]
+        self.ids = np.concatenate([each.items.id for each in found])
+        self._starts = np.cumsum([0, *(len(each.items) for each in found)])
+        self._order = np.argsort(self.ids, kind="stable")
+        ordered = self.ids[self._order]
+        twice = ordered[1:][ordered[1:] == ordered[:-1]]
+        if len(twice):
+            raise UserError(f"{listed(paths)}: have two vectors of {items.decode(twice[0])!r}")
+
+    def find(self, wanted: Any) -> tuple[Rows, NDArray[np.bool_]]:
+        """Return the place of each wanted id among the ids, and whether it is there at all."""
+        if not len(self.ids):
+            return np.zeros(len(wanted), np.int64), np.zeros(len(wanted), bool)
+        place = np.searchsorted(self.ids, wanted, sorter=self._order)
+        place = self._order[np.minimum(place, len(self._order) - 1)]
+        return place, self.ids[place] == wanted
+
+    def take(self, place: Rows) -> Embedded:
+        """Return the vectors at some places."""
+        file = np.searchsorted(self._starts, place, "right") - 1
+        return Embedded(self.vectors, file, place - self._starts[file])
 
 
 def _other_ids(pairs: Pairs, name: Path, paths: list[Path], ids: Any) -> str:
@@ -107,10 +121,11 @@ def _other_ids(pairs: Pairs, name: Path, paths: list[Path], ids: Any) -> str:
         return f"{name}: has no pairs"
     wanted = items.decode(pairs.items.id[0])
     if np.isin(pairs.items.id, ids).any():
-        return f"{_listed(paths)}: there is no pair of {name} whose items both have a vector"
+        return f"{listed(paths)}: there is no pair of {name} whose items both have a vector"
     other = f"and not {wanted!r}; these are embeddings of other images than the pairs'"
-    return f"{_listed(paths)}: has ids like {items.decode(ids[0])!r} {other} in {name}"
+    return f"{listed(paths)}: has ids like {items.decode(ids[0])!r} {other} in {name}"
 
 
-def _listed(paths: list[Path]) -> str:
+def listed(paths: list[Path]) -> str:
+    """Return the names of files, for a message."""
     return ", ".join(map(str, paths))

@@ -52,6 +52,11 @@ class State(Generic[M]):
     def __post_init__(self) -> None:
         self.parameters = _named(self.model, self.encoder)
 
+    @property
+    def device(self) -> torch.device:
+        """Return where the model is."""
+        return next(iter(self.parameters.values())).device
+
     def forget_gradients(self) -> None:
         """Remove the gradients of an earlier step."""
         for parameter in self.parameters.values():
@@ -98,11 +103,10 @@ class State(Generic[M]):
             parameter.copy_(torch.from_numpy(arrays[f"parameter/{key}"]))
             if f"{MOMENTS[0]}/{key}" in arrays:
                 self._restore_moments(key, parameter, arrays)
-        self.kept = {
-            key.removeprefix("kept/"): torch.from_numpy(array)
-            for key, array in arrays.items()
-            if key.startswith("kept/")
-        }
+        self.kept.clear()  # in its place: the task has it too
+        for key, array in arrays.items():
+            if key.startswith("kept/"):
+                self.kept[key.removeprefix("kept/")] = torch.from_numpy(array).to(self.device)
 
     def _restore_moments(self, key: str, parameter: nn.Parameter, arrays: Arrays) -> None:
         step = int(arrays.get(f"step/{key}", np.array(self.step)))

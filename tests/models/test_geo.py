@@ -7,6 +7,7 @@ import pytest
 import torch
 
 from hiertools.geometry import lorentz
+from hiertools.kernels.pairwise_angle import GEOMETRIES
 from hiertools.models import geo, geo_inputs, location
 from hiertools.models.dropout import Dropout
 from hiertools.models.geo import GeoModel, Shape, of_weights
@@ -41,7 +42,7 @@ def all_used(rows):
 
 
 @pytest.mark.parametrize("anchor", ["manifold", "tangent"])
-@pytest.mark.parametrize("geometry", geo.GEOMETRIES)
+@pytest.mark.parametrize("geometry", GEOMETRIES)
 @pytest.mark.parametrize("attention", [True, False])
 def test_a_model_comes_back_from_its_weights(geometry, anchor, attention):
     made = model(geometry, anchor=anchor, attention=attention)
@@ -62,7 +63,7 @@ def test_a_model_comes_back_from_its_weights(geometry, anchor, attention):
     torch.testing.assert_close(queries.images(features, shared), outputs[0][-1], rtol=0, atol=0)
 
 
-@pytest.mark.parametrize("geometry", geo.GEOMETRIES)
+@pytest.mark.parametrize("geometry", GEOMETRIES)
 def test_anchors_are_small_normal_vectors_and_points_of_the_manifold(geometry):
     made = model(geometry, nodes=4000, c=2.0)
     tangents = made.anchor_tangents()
