@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from hiertools.commands.index_entities import index_entities
 from hiertools.commands.options import (
     Ef,
     Images,
@@ -55,7 +56,8 @@ def index(
         list[Path],
         typer.Argument(
             metavar="EMBEDDINGS…",
-            help="Embeddings of one encoder, from hiertools embed; several files are shards.",
+            help="Embeddings of one encoder, from hiertools embed; several files are shards. Or"
+            " entities, from hiertools build-entities.",
             show_default=False,
         ),
     ],
@@ -84,6 +86,18 @@ def index(
     ] = 100,
     images: Images = None,
     only: Annotated[Kind | None, typer.Option(help="Take only whole images, or boxes.")] = None,
+    calibrate: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="H5", help="Entities: embeddings of held-out images, to fit probabilities to."
+        ),
+    ] = None,
+    truth: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="CSV|H5", help="Entities: what the held-out images are of, for --calibrate."
+        ),
+    ] = None,
     append: Annotated[
         bool, typer.Option("--append", help="Add the items to the index that is there.")
     ] = False,
@@ -106,16 +120,22 @@ def index(
     """Place embeddings by a model, ready for `hiertools query`.
 
     Without a model the embeddings themselves are searched, by cosine. The model's head travels in
-    the index, so that queries are embeddings too.
+    the index, so that queries are embeddings too. Of entities the points of a whole hierarchy are
+    indexed; without a model these are mean embeddings.
     """
     options = dict(locals())
     from hiertools.files import atomic, inputs
     from hiertools.files.provenance import Run
 
+    of_entities = _are_entities(embeddings)
+    _check_apply(options, of_entities)
     _check(options)
-    inputs.check_stdin_once([*embeddings, model, images])
+    inputs.check_stdin_once([*embeddings, model, images, truth])
     atomic.check_writable(output, overwrite=overwrite or append)
     run = Run("index", options, keep=not no_provenance)
+    if of_entities:
+        index_entities(run, options)
+        return
     before = _before(run, output) if append else None
     listed = None if images is None else run.used(images, inputs.lines(images))
     shards = [_shard(run, path, listed, only) for path in embeddings]
@@ -130,6 +150,37 @@ def index(
         from hiertools.search.approximate import Effort
 
         _report(output, Effort(oversample, probes, ef), report, seed, json)
+
+
+def _are_entities(paths: list[Path]) -> bool:
+    """Return whether the input is a file of entities. Raises `UsageError` for two of them."""
+    from hiertools.files import entities, hdf5
+
+    kinds = []
+    for path in paths:
+        with hdf5.reading(path) as reader:
+            kinds.append(reader.kind)
+    if entities.KIND in kinds and len(paths) > 1:
+        raise UsageError(f"{paths[kinds.index(entities.KIND)]} are entities: give no other input")
+    return entities.KIND in kinds
+
+
+# Options that are for embeddings or for entities alone, as they are when not given.
+_OF_EMBEDDINGS: dict[str, Any] = {
+    "method": Method.exact, "by": By.cosine, "lists": None, "links": 32, "build_ef": 100,
+    "images": None, "only": None, "append": False, "report": 0, "json": False, "oversample": 4,
+    "probes": 16, "ef": 64, "seed": 0,
+}  # fmt: skip
+_OF_ENTITIES: dict[str, Any] = {"calibrate": None, "truth": None}
+
+
+def _check_apply(options: dict[str, Any], of_entities: bool) -> None:
+    """Raise `UsageError` for an option that is for the other sort of input."""
+    what = "entities" if of_entities else "embeddings"
+    for name, absent in (_OF_EMBEDDINGS if of_entities else _OF_ENTITIES).items():
+        if options[name] != absent:
+            option = f"--{name.replace('_', '-')}"
+            raise UsageError(f"{options['embeddings'][0]}: is of {what}: {option} does not apply")
 
 
 # Options of a structure and of its report, with the methods that have them.

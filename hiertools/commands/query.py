@@ -2,7 +2,6 @@
 
 import math
 from collections.abc import Iterator
-from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -21,19 +20,16 @@ from hiertools.commands.options import (
     ParentScore,
     Probes,
 )
+from hiertools.commands.queries import Kind, batches
+from hiertools.commands.query_entities import OF_ENTITIES, Locate, Score, Way, query_entities
 from hiertools.errors import SkippedError, UsageError, UserError
 
 if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
-
-    from hiertools.files.embeddings import Vectors
+    from hiertools.commands.queries import Batch
     from hiertools.files.index import Index
-    from hiertools.files.items import Items
     from hiertools.files.json import Document
     from hiertools.files.provenance import Run
     from hiertools.files.rankings import Ranking
-    from hiertools.search.choosing import Rows
     from hiertools.search.ranking import Request, Searcher
 
 
@@ -57,13 +53,6 @@ class Exclude(StrEnum):
     self_ = "self"
     image = "image"
     none = "none"
-
-
-class Kind(StrEnum):
-    """Kinds of items."""
-
-    image = "image"
-    box = "box"
 
 
 class HitKind(StrEnum):
@@ -102,11 +91,20 @@ def query(
             "--output",
             "-o",
             metavar="FILE|-",
-            help="Where the results go. [default: results.FORMAT]",
+            help="Where the results go. [default: results.FORMAT, or predictions.jsonl]",
             show_default=False,
         ),
     ] = None,
-    k: Annotated[int, typer.Option("-k", min=1, metavar="N", help="Hits for each query.")] = 10,
+    k: Annotated[
+        int | None,
+        typer.Option(
+            "-k",
+            min=1,
+            metavar="N",
+            help="Hits for each query. [default: 10, or 20 entities]",
+            show_default=False,
+        ),
+    ] = None,
     find: Annotated[Find, typer.Option(help="Look for parts of a query, or for wholes.")] = (
         Find.children
     ),
@@ -141,6 +139,29 @@ def query(
         Kind | None, typer.Option(help="Take only queries that are whole images, or boxes.")
     ] = None,
     images: Images = None,
+    method: Annotated[
+        Way, typer.Option(help="Entities: search for paths, or in each level by itself (flat).")
+    ] = Way.beam,
+    beam: Annotated[
+        int, typer.Option(min=1, metavar="N", help="Entities: paths that go on at each level.")
+    ] = 10,
+    score: Annotated[
+        Score | None,
+        typer.Option(
+            help="Entities: what paths are ranked by. [default: energy, or ip without a model]",
+            show_default=False,
+        ),
+    ] = None,
+    threshold: Annotated[
+        float,
+        typer.Option(
+            min=0, max=1, metavar="P", help="Entities: the probability that makes a level sure."
+        ),
+    ] = 0.5,
+    locate: Annotated[
+        Locate,
+        typer.Option(help="Entities: the point that is given for the paths that were found."),
+    ] = Locate.centroid,
     exact: Annotated[
         bool, typer.Option("--exact", help="Look at every point, whatever structure there is.")
     ] = False,
@@ -158,37 +179,65 @@ def query(
     overwrite: Overwrite = False,
     no_provenance: NoProvenance = False,
 ) -> None:
-    """Find the nearest items of an index, for each query.
+    """Find the nearest items of an index, or the entities of a hierarchy, for each query.
 
     A query is placed among the points of the index by the head that travels in it. By angle,
     children are the points straight outward of a query, and parents those that it is straight
-    outward of.
+    outward of. Among entities the best paths from the top are found.
     """
     options = dict(locals())
     from hiertools.embedding import choose_device
-    from hiertools.files import atomic, inputs
-    from hiertools.files.index import read_index
+    from hiertools.files import inputs
+    from hiertools.files.index import task_of
     from hiertools.files.provenance import Run
-    from hiertools.search.ranking import Searcher
 
     inputs.check_stdin_once([index, *queries, images])
-    output = output or Path(f"results.{format}")
-    if output == atomic.STDOUT and format is ResultsFormat.h5:
-        raise UsageError("HDF5 cannot go through a pipe; name a file with -o")
-    atomic.check_writable(output, overwrite=overwrite)
+    of_entities = task_of(index) == "geo"
+    _check_apply(index, options, of_entities)
     options["device"] = choose_device(device)
     run = Run("query", {**options, "device": device}, keep=not no_provenance)
+    bad: list[str] = []
+    (query_entities if of_entities else _query_embeddings)(run, options, bad)
+    if len(bad) > max_bad:
+        raise SkippedError(f"{len(bad):,} images could not be used, such as {bad[0]}")
+
+
+# Options that are for an index of embeddings, as they are when not given.
+_OF_EMBEDDINGS: dict[str, Any] = {
+    "find": Find.children, "by": None, "parent_score": ParentScore.ext, "max_angle": None,
+    "sort": Sort.score, "exclude": Exclude.self_, "only": None, "exact": False, "oversample": 4,
+    "probes": 16, "ef": 64, "format": ResultsFormat.jsonl,
+}  # fmt: skip
+
+
+def _check_apply(index: Path, options: dict[str, Any], of_entities: bool) -> None:
+    """Raise `UsageError` for an option that is for the other sort of index."""
+    what = "entities" if of_entities else "embeddings"
+    for name, absent in (_OF_EMBEDDINGS if of_entities else OF_ENTITIES).items():
+        if options[name] != absent:
+            option = f"--{name.replace('_', '-')}"
+            raise UsageError(f"{index} is an index of {what}: {option} does not apply")
+
+
+def _query_embeddings(run: "Run", options: dict[str, Any], bad: list[str]) -> None:
+    """Write rankings of the items of an index of embeddings."""
+    from hiertools.files import atomic, inputs
+    from hiertools.files.index import read_index
+    from hiertools.search.ranking import Searcher
+
+    index, form, overwrite = options["index"], options["format"], options["overwrite"]
+    output = options["output"] or Path(f"results.{form}")
+    if output == atomic.STDOUT and form is ResultsFormat.h5:
+        raise UsageError("HDF5 cannot go through a pipe; name a file with -o")
+    atomic.check_writable(output, overwrite=overwrite)
     found, sha256 = read_index(index), inputs.digest_file(index)
     run.add_input(index, sha256, found.chain)
     request = _request(found, index, options)
     searcher = Searcher(found, str(index), request)
-    bad: list[str] = []
-    batches = _batches(run, found, index, options, bad)
-    _say_size(k, searcher, request)
-    header = {"index": sha256, **_header(found, request, sort)}
-    _write(searcher, batches, output, header, run, format=format.value, overwrite=overwrite)
-    if len(bad) > max_bad:
-        raise SkippedError(f"{len(bad):,} images could not be used, such as {bad[0]}")
+    asked = batches(run, found.meta, index, options, bad)
+    _say_size(request.k, searcher, request)
+    header = {"index": sha256, **_header(found, request, options["sort"])}
+    _write(searcher, asked, output, header, run, format=form.value, overwrite=overwrite)
 
 
 def _request(found: "Index", name: Path, options: dict[str, Any]) -> "Request":
@@ -214,7 +263,7 @@ def _request(found: "Index", name: Path, options: dict[str, Any]) -> "Request":
     )
     return Request(
         measure=measure,
-        k=options["k"],
+        k=options["k"] or 10,
         max_angle=options["max_angle"],
         by_radius=options["sort"] is Sort.norm,
         only=_only(found, find, options["only"]),
@@ -286,118 +335,9 @@ def _say_size(k: int, searcher: "Searcher", request: "Request") -> None:
         say(f"-k {k}: the index has {searcher.size:,} items{what}; all are returned")
 
 
-@dataclass
-class _Batch:
-    """Some rows of a table of queries."""
-
-    items: "Items"
-    vectors: "Vectors"
-    rows: "Rows"
-    name: str
-
-
-def _batches(
-    run: "Run", found: "Index", index: Path, options: dict[str, Any], bad: list[str]
-) -> Iterator[_Batch]:
-    """Return the queries. Images that cannot be used are added to `bad`, with the reason."""
-    from hiertools.files import hdf5, inputs
-
-    paths, listed = options["queries"], options["images"]
-    images = None if listed is None else run.used(listed, inputs.lines(listed))
-    files = [path != inputs.STDIN and not path.is_dir() and hdf5.is_hdf5(path) for path in paths]
-    if any(files) and not all(files):
-        other = paths[files.index(False)]
-        raise UsageError(f"{other} is not HDF5: queries are embeddings or images, not both")
-    if not any(files):
-        return _of_images(run, found, index, options, images, bad)
-    if options["max_bad"]:
-        raise UsageError("queries are embeddings: --max-bad does not apply")
-    batches = [_of_embeddings(run, found, index, path, options, images) for path in paths]
-    return iter(batches)
-
-
-def _of_embeddings(
-    run: "Run",
-    found: "Index",
-    index: Path,
-    path: Path,
-    options: dict[str, Any],
-    images: list[str] | None,
-) -> _Batch:
-    import numpy as np
-
-    from hiertools.files import inputs
-    from hiertools.files.embeddings import read_embeddings
-    from hiertools.search.placing import check_fit
-
-    queries = read_embeddings(path)
-    run.add_input(path, inputs.digest_file(path), queries.chain)
-    features = queries.vectors.shape[1]
-    check_fit(queries.meta, features, str(path), found.meta, str(index))
-    kept = _chosen(queries.items, images, options["only_queries"], str(path))
-    return _Batch(queries.items, queries.vectors, np.flatnonzero(kept), str(path))
-
-
-def _chosen(
-    table: "Items", images: list[str] | None, only: Kind | None, name: str
-) -> "NDArray[np.bool_]":
-    import numpy as np
-
-    from hiertools.search import choosing
-
-    kept = np.ones(len(table), np.bool_)
-    if images is not None:
-        kept &= choosing.of_images(table, images, name)
-    if only is not None:
-        kept &= choosing.of_kind(table, only.value, name)
-    return kept
-
-
-def _of_images(
-    run: "Run",
-    found: "Index",
-    index: Path,
-    options: dict[str, Any],
-    images: list[str] | None,
-    bad: list[str],
-) -> Iterator[_Batch]:
-    """Embed images by the index's encoder, batch by batch."""
-    import numpy as np
-
-    from hiertools import embedding, inventory
-    from hiertools.encoder import load
-
-    taken, name = found.meta, ", ".join(map(str, options["queries"]))
-    queries = inventory.of_images(options["queries"], root=None)
-    chosen = _chosen(queries.items, images, options["only_queries"], name)
-    queries = queries.take(chosen)
-    run.add_input(name, queries.digest())
-    encoder = load(taken["encoder"], seed=0)
-    settings = embedding.Settings(
-        taken["output"], options["device"], "float32", _PICTURES, 0, min_size=1, blur=0.0
-    )
-    about = embedding.describe(queries, encoder, settings, name=taken["encoder"])
-    if about["digest"] != taken["digest"]:
-        raise UserError(
-            f"{index}: is of the encoder {taken['encoder']} ({taken['digest'][:12]}), which is now"
-            f" {about['digest'][:12]}; index anew"
-        )
-
-    def batches() -> Iterator[_Batch]:
-        for embedded in embedding.embed(queries, encoder, settings, start=0):
-            bad.extend(f"{reject['path']}: {reject['reason']}" for reject in embedded.rejects)
-            rows = np.arange(len(embedded.used))
-            yield _Batch(queries.items.take(embedded.used), embedded.vectors, rows, name)
-
-    return batches()
-
-
-_PICTURES = 32  # that the encoder embeds together
-
-
 def _write(
     searcher: "Searcher",
-    batches: Iterator[_Batch],
+    asked: Iterator["Batch"],
     output: Path,
     header: "Document",
     run: "Run",
@@ -414,7 +354,7 @@ def _write(
     def rankings() -> Iterator["Ranking"]:
         nonlocal done, empty
         with progress("searching", None) as tick:
-            for batch in batches:
+            for batch in asked:
                 for part in searcher.rankings(batch.items, batch.vectors, batch.rows, batch.name):
                     done += len(part)
                     empty += sum(not ranking.ids for ranking in part)

@@ -1,4 +1,7 @@
-"""index.h5: points to search among, their items, the head that places queries among them."""
+"""index.h5: points to search among, their items, the head that places queries among them.
+
+An index of entities is the same kind of file with other parts: see `entity_index`.
+"""
 
 import hashlib
 from collections.abc import Iterable
@@ -8,15 +11,15 @@ from pathlib import Path
 import numpy as np
 
 from hiertools.errors import UserError
-from hiertools.files import embeddings, hdf5, items, tensors
+from hiertools.files import embeddings, entity_index, hdf5, items, tensors
 from hiertools.files.embeddings import Vectors
 from hiertools.files.items import Items
 from hiertools.files.json import Document, Fields
 from hiertools.files.model import GEOMETRIES
 from hiertools.files.tensors import Arrays
 
-KIND = "index"
-VERSION = 1
+KIND = entity_index.KIND
+VERSION = entity_index.VERSION
 KNOWN = {
     "task": ("parts", "plain"),
     "geometry": GEOMETRIES,
@@ -98,7 +101,15 @@ def read_index(path: Path) -> Index:
         return _from_reader(reader)
 
 
+def task_of(path: Path) -> str:
+    """Return the task of an index: `geo` if it is one of entities."""
+    with hdf5.reading_kind(path, KIND, VERSION) as reader:
+        return Fields(reader.meta, f"{path}: meta").text("task")
+
+
 def _from_reader(reader: hdf5.Reader) -> Index:
+    if reader.meta.get("task") == entity_index.TASK:
+        raise UserError(f"{reader.path}: is an index of entities; one of embeddings is needed")
     table, points, head = items.read(reader), reader.matrix("points"), tensors.read(reader, "head")
     structure = b""
     if reader.has("structure"):
@@ -115,6 +126,9 @@ def _from_reader(reader: hdf5.Reader) -> Index:
 def check(path: Path, *, full: bool) -> None:
     """Raise `UserError` if the file is not sound; `full` reads every point and checksum."""
     with hdf5.reading_kind(path, KIND, VERSION) as reader:
+        if reader.meta.get("task") == entity_index.TASK:
+            entity_index.check(reader, full=full)
+            return
         found = _from_reader(reader)
         if full:
             reader.verify_matrix("points")
@@ -124,7 +138,10 @@ def check(path: Path, *, full: bool) -> None:
 
 def describe(path: Path) -> Document:
     """Return what `hiertools info` shows."""
-    found = read_index(path)
+    with hdf5.reading_kind(path, KIND, VERSION) as reader:
+        if reader.meta.get("task") == entity_index.TASK:
+            return entity_index.describe(reader)
+        found = _from_reader(reader)
     about = embeddings.describe_items(found.items)
     if found.structure:
         about["structure_bytes"] = len(found.structure)

@@ -166,6 +166,16 @@ class Structure:
         return rows
 
 
+def nearest(
+    stored: NDArray[np.float32], asked: NDArray[np.float32], k: int, *, is_inner: bool
+) -> NDArray[np.int64]:
+    """Return the rows of the k nearest vectors, or of the greatest inner products, b x k."""
+    faiss = _faiss()
+    metric = faiss.METRIC_INNER_PRODUCT if is_inner else faiss.METRIC_L2
+    rows: NDArray[np.int64] = faiss.knn(asked, stored, k, metric)[1]
+    return rows
+
+
 def _selector(faiss: Any, collection: Collection) -> Any:
     """Return what tells FAISS which points may be candidates."""
     chosen = np.zeros(len(collection.points), np.bool_)

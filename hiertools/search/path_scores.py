@@ -10,11 +10,10 @@ import numpy as np
 from numpy.typing import NDArray
 from torch import Tensor
 
-from hiertools.geometry import euclidean, lorentz, sphere
+from hiertools.kernels.pairwise_angle import GEOMETRIES
 from hiertools.search.best import in_chunks
 from hiertools.search.tree import Points, Rows
 
-GEOMETRIES = {"lorentz": lorentz, "euclidean": euclidean, "sphere": sphere}
 SCORES = ("energy", "distance", "ip", "log-probability", "last")
 
 Values = NDArray[np.float64]

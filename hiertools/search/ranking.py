@@ -66,7 +66,7 @@ class Searcher:
         for start in range(0, len(rows), self._request.batch_size):
             batch = rows[start : start + self._request.batch_size]
             embeddings = np.asarray(vectors[batch])
-            _check_finite(embeddings, table, batch, name)
+            check_finite(embeddings, table, batch, name)
             queries = Queries(self._placer.place(embeddings), groups[batch])
             ids = [items.decode(key) for key in table.id[batch]]
             hits = self._search(queries)
@@ -83,7 +83,8 @@ class Searcher:
         return Ranking(query, ids, hits.scores, choosing.first_labels(self._items, hits.rows))
 
 
-def _check_finite(vectors: Vectors, table: Items, rows: Rows, name: str) -> None:
+def check_finite(vectors: Vectors, table: Items, rows: Rows, name: str) -> None:
+    """Raise `UserError` for the first embedding that has a NaN or an infinity."""
     bad = ~np.isfinite(vectors).all(axis=1)
     if bad.any():
         key = items.decode(table.id[rows[int(np.argmax(bad))]])
