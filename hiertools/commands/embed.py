@@ -123,6 +123,13 @@ def embed(
             help="With --from: name of the tensor or column, if the file has several.",
         ),
     ] = None,
+    made_by: Annotated[
+        str | None,
+        typer.Option(
+            metavar="NAME",
+            help="With --from: what made the vectors. Files of one name are of one encoder.",
+        ),
+    ] = None,
     table: Annotated[
         Path | None,
         typer.Option(
@@ -182,10 +189,12 @@ def embed(
     _check_sources(bool(inputs), bool(boxes), text, from_ is not None, ids is not None)
     if from_ is not None:
         _refuse("--from takes vectors as they are", options, _OF_ROWS | _OF_NETWORK)
+        if made_by == "":
+            raise UsageError("--made-by needs a name")
     elif text:
         _refuse("--text embeds all lines", options, _OF_ROWS)
     else:
-        _refuse("without --from there are no vectors to take", options, {"key": None})
+        _refuse("without --from there are no vectors to take", options, _OF_VECTORS)
     if label_from and boxes:
         raise UsageError("--label-from folder is for whole images; boxes have labels")
     rejects = rejects or Path(f"{output}.rejects.jsonl")
@@ -196,7 +205,7 @@ def embed(
         atomic.check_writable(rejects, overwrite=True)
     run = Run("embed", options, keep=not no_provenance)
     if from_ is not None and ids is not None:
-        _take_vectors(run, from_, ids, key, table, output, overwrite)
+        _take_vectors(run, from_, ids, (key, made_by), table, output, overwrite)
         return
     inventory = _inventory(run, inputs or [], boxes or [], format, image_root, text)
     inventory = _filtered(run, inventory, images, only, (min_area, max_area), label_from, table)
@@ -220,7 +229,8 @@ class _Job:
     overwrite: bool
 
 
-# Options that choose among rows, and options of the network: with their values when not given.
+# Options that choose among rows, that are of vectors made elsewhere, and that are of the network:
+# with their values when not given.
 _OF_ROWS = {
     "images": None,
     "only": None,
@@ -231,6 +241,7 @@ _OF_ROWS = {
     "image_root": None,
     "label_from": None,
 }
+_OF_VECTORS = {"key": None, "made_by": None}
 _OF_NETWORK = {"logits": False, "shard": "", "resume": False, "dry_run": False}
 
 
@@ -379,27 +390,29 @@ def _take_vectors(
     run: "Run",
     path: Path,
     ids: Path,
-    key: str | None,
+    names: tuple[str | None, str | None],
     table: Path | None,
     output: Path,
     overwrite: bool,
 ) -> None:
+    """Take vectors; names: which tensor or column of the file, and what made it."""
     from hiertools.files import foreign, inputs, item_table
     from hiertools.files.embeddings import write_embeddings
     from hiertools.files.items import Items, encode
     from hiertools.terminal import say
 
+    key, made_by = names
     vectors = foreign.read_vectors(path, name=key)
     digest = inputs.digest_file(path)
     run.add_input(path, digest)
-    names = run.used(ids, inputs.lines(ids))
-    if len(names) != len(vectors):
-        raise UserError(f"{ids}: has {len(names):,} ids for the {len(vectors):,} vectors of {path}")
-    items = Items(encode(names))
+    lines = run.used(ids, inputs.lines(ids))
+    if len(lines) != len(vectors):
+        raise UserError(f"{ids}: has {len(lines):,} ids for the {len(vectors):,} vectors of {path}")
+    items = Items(encode(lines))
     if table:
         items = run.used(table, item_table.join(items, table))
     shape = vectors.shape[1]
-    meta = foreign.describe(path, digest, shape)
+    meta = foreign.describe(path, digest, shape, made_by=made_by)
     write_embeddings(
         output, foreign.blocks(vectors), shape, items, meta=meta, chain=run.chain(),
         overwrite=overwrite,

@@ -1,5 +1,6 @@
 """Vectors made elsewhere: .npy, .safetensors and .parquet."""
 
+import hashlib
 from collections.abc import Iterator
 from pathlib import Path
 from tokenize import TokenError
@@ -36,10 +37,16 @@ def read_vectors(path: Path, *, name: str | None) -> Array:
     return found
 
 
-def describe(path: Path, digest: str, dimension: int) -> Document:
-    """Return what an embeddings file says of vectors that came from elsewhere."""
+def describe(path: Path, digest: str, dimension: int, *, made_by: str | None) -> Document:
+    """Return what an embeddings file says of vectors that came from elsewhere.
+
+    digest: of the file; made_by: what made it. Files of one such name and dimension count as of
+    one encoder, and go together; without a name a file is of no encoder but its own.
+    """
+    if made_by is not None:
+        digest = hashlib.sha256(f"{made_by} {dimension}".encode()).hexdigest()
     return {
-        "encoder": f"from:{path.name}",
+        "encoder": f"from:{path.name if made_by is None else made_by}",
         "digest": digest,
         "dimension": dimension,
         "output": "embedding",

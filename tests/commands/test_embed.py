@@ -283,6 +283,22 @@ def test_vectors_made_elsewhere(tmp_path):
     assert found.items.latitude.tolist() == [-90, 0, 1]
 
 
+def test_vectors_of_one_maker_are_of_one_encoder(tmp_path):
+    def digest(name, d, *made_by):
+        np.save(tmp_path / f"{name}.npy", np.full((1, d), ord(name), np.float32))
+        (tmp_path / "ids").write_text("a\n")
+        out = tmp_path / f"{name}.h5"
+        assert run("--from", tmp_path / f"{name}.npy", "--ids", tmp_path / "ids", *made_by,
+                   "-o", out) == 0  # fmt: skip
+        return read_embeddings(out).meta["digest"]
+
+    one = digest("x", 3, "--made-by", "clip")
+    assert digest("y", 3, "--made-by", "clip") == one
+    others = [digest("z", 3, "--made-by", "dino"), digest("u", 4, "--made-by", "clip")]
+    assert len({one, *others, digest("v", 3), digest("w", 3)}) == 5
+    assert read_embeddings(tmp_path / "y.h5").meta["encoder"] == "from:clip"
+
+
 @pytest.mark.parametrize(
     ("lines", "bad", "message"),
     [
@@ -338,6 +354,8 @@ def test_a_device_that_is_not_there(photos, tmp_path, capsys):
         (["--boxes", "y"], "needs the folder of the images"),
         (["x", "--encoder", "tim:x"], "no encoder 'tim'"),
         (["x", "--encoder", "lite0:weights=x"], "has no option 'weights'"),
+        (["x", "--made-by", "clip"], "--made-by does not apply"),
+        (["--from", "v.npy", "--ids", "i", "--made-by", ""], "--made-by needs a name"),
         (["--from", "v.npy", "--ids", "i", "--dry-run"], "--dry-run does not apply"),
         (["--from", "v.npy", "--ids", "i", "--images", "l"], "--images does not apply"),
         (["y", "--text", "--min-size", "3"], "--min-size does not apply"),

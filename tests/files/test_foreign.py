@@ -209,7 +209,7 @@ def test_other_files_are_refused(tmp_path):
 
 
 def test_the_digest_stands_for_the_weights():
-    about = foreign.describe(Path("some/where/v.npy"), "0" * 64, 3)
+    about = foreign.describe(Path("some/where/v.npy"), "0" * 64, 3, made_by=None)
     assert about["encoder"] == "from:v.npy"
     assert (about["digest"], about["dimension"], about["output"]) == ("0" * 64, 3, "embedding")
 
