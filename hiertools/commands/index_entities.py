@@ -83,13 +83,10 @@ def _held_out(run: "Run", found: "EntityIndex", options: dict[str, Any]) -> tupl
     run.add_input(path, inputs.digest_file(path), held.chain)
     features = held.vectors.shape[1]
     check_fit(held.meta, features, str(path), found.meta, str(options["embeddings"][0]))
-    truth = _truth(run, name, found.levels)
+    ids = [items.decode(key) for key in held.items.id.tolist()]
+    truth = _truth(run, name, found.levels, ids[0])
     place = {key: row for row, key in enumerate(truth.id)}
-    pairs = [
-        (row, place[key])
-        for row, key in enumerate(map(items.decode, held.items.id.tolist()))
-        if key in place
-    ]
+    pairs = [(row, place[key]) for row, key in enumerate(ids) if key in place]
     if not pairs:
         raise UserError(f"{name}: has none of the ids of {path}; join them by id")
     rows, of_truth = np.array(pairs).T
@@ -98,14 +95,21 @@ def _held_out(run: "Run", found: "EntityIndex", options: dict[str, Any]) -> tupl
     return np.asarray(held.vectors[rows]), known[truth.code[of_truth]]
 
 
-def _truth(run: "Run", path: Path, levels: list[str]) -> "Truth":
-    """Return what items are of: a file of entities, or metadata."""
-    from hiertools.evaluation.geo_truth import of_entities
-    from hiertools.files import inputs
+def _truth(run: "Run", path: Path, levels: list[str], like: str) -> "Truth":
+    """Return what items are of: a file of entities, or metadata. like: an id, see `metadata`."""
+    from hiertools.evaluation.geo_truth import of_entities, of_table
+    from hiertools.files import hdf5, inputs
     from hiertools.files.entities import read_entities, read_members
 
-    entities = read_entities(path)
-    run.add_input(path, inputs.digest_file(path), entities.chain)
-    if entities.levels != levels:
-        raise UserError(f"{path}: has the levels {entities.levels}, the index {levels}")
-    return of_entities(str(path), entities, read_members(path))
+    if path == inputs.STDIN or not hdf5.is_hdf5(path):
+        source = inputs.Source(path)
+        truth = of_table(source, levels, like=like, osv5m=False)
+        run.add_input(path, source.digest())
+    else:
+        entities = read_entities(path)
+        run.add_input(path, inputs.digest_file(path), entities.chain)
+        truth = of_entities(str(path), entities, read_members(path))
+    if list(truth.levels) != levels:
+        there = ", ".join(truth.levels) or "none"
+        raise UserError(f"{truth.name}: the index has the levels {', '.join(levels)}, this {there}")
+    return truth
