@@ -24,6 +24,7 @@ from hiertools.models.geo_networks import EntityNetwork, ImageNetwork, Shared
 CAPS = {"lorentz": 4.0, "euclidean": math.inf, "sphere": math.pi}  # radii; flat space has none
 ANCHOR_SCALE = 0.01
 TAU_RANGE = (0.01, 1.0)
+ALPHA_RANGE = (1e-4, 1e2)
 SIGMA_KM_RANGE = (1.0, 20_000.0)
 WEIGHT_MAX = 100.0
 ROWS_AT_ONCE = 4096  # of entities
@@ -165,7 +166,10 @@ class GeoModel(nn.Module):
 
     @torch.no_grad()
     def clamp_(self) -> None:
-        """Bring tau, lambda and sigma back into their ranges; to be called after each step."""
+        """Bring tau, alpha, lambda and sigma back into their ranges; called after each step."""
+        self.image.log_alpha.clamp_(*map(math.log, ALPHA_RANGE))
+        if self.entity is not None:
+            self.entity.log_alpha.clamp_(*map(math.log, ALPHA_RANGE))
         self.log_tau.clamp_(*map(math.log, TAU_RANGE))
         self.log_sigma.clamp_(*map(math.log, SIGMA_KM_RANGE))
         self.weight.clamp_(0.0, WEIGHT_MAX)

@@ -96,11 +96,11 @@ class GeoTask:
         if own.stop == own.start:
             sums = sums * 0
         loss = (sums * torch.tensor(self.rule.beta).to(sums)).sum()
-        lengths = self.ranks.gather(polar.norm(z.detach())[: own.stop - own.start], len(batch))
+        lengths = self.ranks.gather(_lengths(z)[: own.stop - own.start], len(batch))
         named = torch.cat(self.named)
         return Outcome(
             len(batch), loss, list(sums.detach()),
-            lambda found: self._line(found, lengths, polar.norm(free.detach()[named])),
+            lambda found: self._line(found, lengths, _lengths(free[named])),
             features,
             {"tangents of entities": free, "tangents of images": z, "points of images": images},
         )  # fmt: skip
@@ -146,7 +146,12 @@ class GeoTask:
             "sigma": model.sigma.item(),
             "alpha_image": model.image.alpha.item(),
             "alpha_entity": model.entity.alpha.item(),
-            "image_radii": quantiles(images.double() / radius),
-            "entity_radii": quantiles(entities.double() / radius),
+            "image_radii": quantiles(images / radius),
+            "entity_radii": quantiles(entities / radius),
             "saturated": long / (len(images) + len(entities)),
         }
+
+
+def _lengths(tangents: Tensor) -> Tensor:
+    """Return the lengths of tangent vectors; in float64 they do not overflow."""
+    return polar.norm(tangents.detach().double())
