@@ -172,10 +172,14 @@ def write_entities(
     entities: Entities,
     members: Members | Columns,
     *,
+    image_sums: Iterable[Matrix] | None = None,
     chain: list[Document],
     overwrite: bool,
 ) -> None:
-    """Write entities and their members; big arrays are read block by block."""
+    """Write entities and their members; big arrays are read block by block.
+
+    image_sums: blocks to write in place of those of `entities`, which only say their shape.
+    """
     columns = columns_of(members) if isinstance(members, Members) else members
     with hdf5.create(
         path, KIND, VERSION, meta=entities.meta, chain=chain, overwrite=overwrite
@@ -186,7 +190,8 @@ def write_entities(
         for name in ("image_sums", "text"):
             matrix = getattr(entities, name)
             if matrix is not None:
-                writer.matrix(name, matrix.shape, _cut(matrix))
+                given = image_sums if name == "image_sums" else None
+                writer.matrix(name, matrix.shape, _cut(matrix) if given is None else given)
         _write_members(writer, columns, len(entities.levels))
 
 

@@ -10,6 +10,7 @@ from hiertools.files import (
     counts,
     embeddings,
     entities,
+    entity_part,
     hdf5,
     hierarchy,
     index,
@@ -36,7 +37,7 @@ class Kind:
 
 MODULES = (
     hierarchy, counts, pairs, embeddings, rejects, model, checkpoint, log, index, results,
-    predictions, metrics, entities,
+    predictions, metrics, entities, entity_part,
 )  # fmt: skip
 KINDS = {module.KIND: Kind(module.check, module.describe) for module in MODULES}
 
