@@ -21,6 +21,11 @@ def set_level(level: int) -> None:
     _level = level
 
 
+def is_verbose() -> bool:
+    """Return whether everything is said."""
+    return _level >= 2
+
+
 def say(text: str, *, level: int = 1) -> None:
     """Write a line for people."""
     if level <= _level:
