@@ -4,9 +4,11 @@ from pathlib import Path
 from typing import Any
 
 from hiertools.files import kinds
+from hiertools.files.entities import KIND as ENTITIES
 from hiertools.files.hierarchy import KIND as HIERARCHY
-from hiertools.files.hierarchy import Edge, read_hierarchy
+from hiertools.files.hierarchy import Edge, Node
 from hiertools.files.json import Document
+from hiertools.files.trees import read_tree
 from hiertools.hierarchy import outline
 
 
@@ -28,7 +30,7 @@ def as_text(about: Document, path: Path) -> str:
     about = dict(about)
     chain = about.pop("provenance")
     head = f"{about.pop('file')}: {about.pop('kind')}, version {about.pop('version')}"
-    trees = kinds.header(path)[0] == HIERARCHY
+    trees = kinds.header(path)[0] in (HIERARCHY, ENTITIES)
     lines = [head, *_lines(about, 1), *_history(chain)]
     if trees:
         lines += ["", *_trees(path)]
@@ -89,15 +91,22 @@ def _history(chain: list[Document]) -> list[str]:
 
 
 def _trees(path: Path) -> list[str]:
-    hierarchy = read_hierarchy(path)
+    hierarchy = read_tree(path)
     nodes = {node.id: node for node in hierarchy.nodes}
     lines = []
     for depth, edge, key, again in outline(hierarchy):
         node = nodes[key]
         name = node.name if node.name == key else f"{node.name} ({key})"
-        count = "" if node.count is None or edge else f"  {node.count:,} boxes"
+        count = _count(node, edge)
         lines.append("  " * depth + name + _numbers(edge) + count + ("  (above)" if again else ""))
     return lines
+
+
+def _count(node: Node, edge: Edge | None) -> str:
+    """Return how many boxes a root has, or how many items an entity, which has a level."""
+    if node.count is None or (edge and not node.level):
+        return ""
+    return f"  {node.count:,} {'items' if node.level else 'boxes'}"
 
 
 def _numbers(edge: Edge | None) -> str:

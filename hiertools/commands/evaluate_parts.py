@@ -75,7 +75,7 @@ def evaluate_parts(
     ] = None,
     hierarchy: Annotated[
         Path | None,
-        typer.Option(metavar="JSON|-", help="The hierarchy of the classes.", show_default=False),
+        typer.Option(metavar="JSON|H5|-", help="The hierarchy or entities.", show_default=False),
     ] = None,
     output: Annotated[
         Path, typer.Option("--output", "-o", metavar="JSON|-", help="Where the metrics go.")
@@ -201,9 +201,9 @@ def evaluate_parts(
     """
     options = dict(locals())
     from hiertools.files import atomic, inputs
-    from hiertools.files.hierarchy import read_hierarchy
     from hiertools.files.metrics import read_metrics, write_metrics
     from hiertools.files.provenance import Run
+    from hiertools.files.trees import read_tree
 
     _check(options)
     inputs.check_stdin_once([searched, hierarchy, *(truth or [])])
@@ -211,7 +211,7 @@ def evaluate_parts(
     run = Run("evaluate parts", options, keep=not no_provenance)
     assert hierarchy is not None
     source = inputs.Source(hierarchy)
-    graph = read_hierarchy(source)
+    graph = read_tree(source)
     run.add_input(hierarchy, source.digest(), graph.chain)
     other = read_metrics(against) if against else None
     judge = _index if queries else _results

@@ -38,7 +38,7 @@ def wasserstein(
     b: Annotated[Path, typer.Argument(metavar="B", help="What to compare A with, in either form.")],
     hierarchy: Annotated[
         Path | None,
-        typer.Option(metavar="JSON|-", help="The hierarchy that the labels are nodes of."),
+        typer.Option(metavar="JSON|H5|-", help="The hierarchy or entities that labels are nodes of."),
     ] = None,
     ground: Annotated[
         Ground,
@@ -74,7 +74,7 @@ def wasserstein(
     """
     from hiertools.files import atomic, inputs, json
     from hiertools.files.distribution import read_distribution
-    from hiertools.files.hierarchy import read_hierarchy
+    from hiertools.files.trees import read_tree
 
     if hierarchy is None:
         for option, value in (("ground", ground.value), ("order", order)):
@@ -84,7 +84,7 @@ def wasserstein(
     listed = None if order in ORDERS else Path(order)
     inputs.check_stdin_once([a, b, hierarchy, listed])
     atomic.check_writable(output, overwrite=overwrite)
-    graph = read_hierarchy(hierarchy) if hierarchy else None
+    graph = read_tree(hierarchy) if hierarchy else None
     pair = [read_distribution(path) for path in (a, b)]
     if graph:
         pair = [_with_others(*each, graph) for each in zip((a, b), pair, strict=True)]
