@@ -26,6 +26,10 @@ class Spool:
             self._file = tempfile.TemporaryFile(dir=output.parent)  # noqa: SIM115
         self._rows = 0
 
+    def __del__(self) -> None:
+        if hasattr(self, "_file"):
+            self._file.close()
+
     def __len__(self) -> int:
         return self._rows
 
