@@ -19,7 +19,9 @@ from hiertools import cli, errors
 from hiertools.files import checkpoint, kinds, log, model, results
 from hiertools.files.embeddings import read_embeddings
 from hiertools.files.hierarchy import Dropped, Edge, Hierarchy, Node, write_hierarchy
+from hiertools.training import geo_plan
 from tests.files import test_index, test_metrics, test_model, test_results
+from tests.training import test_geo
 
 ROOT = Path(__file__).parent.parent
 MAN = ROOT / "man"
@@ -207,7 +209,21 @@ def of_training(folder: Path) -> list[Path]:
         "sqrt_c_norm": [0.1, 0.5, 0.9], "saturated": 0.0, "rows_per_second": 10.0,
     }  # fmt: skip
     log.LogWriter(folder / "log.jsonl", {"config": "0" * 64}, keep_until_step=None).write(line)
-    return [folder / name for name in ("model.h5", "checkpoint.h5", "log.jsonl")]
+    names = ("model.h5", "checkpoint.h5", "log.jsonl")
+    return [*(folder / name for name in names), *of_geo_training(folder)]
+
+
+def of_geo_training(folder: Path) -> list[Path]:
+    """Write what `train geo` does; a checkpoint within a window of steps."""
+    job = test_geo.Job(entity_refresh=3)
+    job.run()
+    arrays, meta = job.state.arrays(), {**job.state.meta(), "config": "0" * 64}
+    checkpoint.write_checkpoint(folder / "geo.checkpoint.h5", arrays, meta, chain=[])
+    found = geo_plan.model_file(job.plan, job.material, job.state, "0" * 64)
+    model.write_model(folder / "geo.h5", found, chain=[], overwrite=False)
+    made = log.LogWriter(folder / "geo.jsonl", {"config": "0" * 64}, keep_until_step=None)
+    made.write(job.lines[-1])
+    return [folder / name for name in ("geo.h5", "geo.checkpoint.h5", "geo.jsonl")]
 
 
 def of_search(folder: Path) -> list[Path]:

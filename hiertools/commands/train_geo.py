@@ -127,12 +127,10 @@ def train_geo(
         float, typer.Option(metavar="RADIANS", help="The smallest scale, above 0.")
     ] = 1e-3,
     r_max: Annotated[float, typer.Option(metavar="RADIANS", help="The largest scale.")] = 1.0,
-    attention: Annotated[
+    no_attention: Annotated[
         bool,
-        typer.Option(
-            "--attention/--no-attention", help="Let images look at the entities of each level."
-        ),
-    ] = True,
+        typer.Option("--no-attention", help="Let images not look at the entities of each level."),
+    ] = False,
     detach_kv: Annotated[
         bool,
         typer.Option(
@@ -275,9 +273,9 @@ def _check(given: dict[str, Any]) -> None:
             raise UsageError(f"--{name} {given[option]}: is not in [{low}, {high}]")
     if given["r_max"] < given["r_min"]:
         raise UsageError(f"--r-max {given['r_max']}: is below --r-min {given['r_min']}")
-    if given["attention"] and given["dimension"] % given["heads"]:
+    if not given["no_attention"] and given["dimension"] % given["heads"]:
         raise UsageError(f"--dimension {given['dimension']}: is no multiple of --heads")
-    if given["detach_kv"] and not given["attention"]:
+    if given["detach_kv"] and given["no_attention"]:
         raise UsageError("--detach-kv is for attention; leave out --no-attention")
     _known("--without", given["without"], INPUTS)
     _known("--learn", "" if given["learn"] == "none" else given["learn"], LEARNABLE)
@@ -396,7 +394,7 @@ def _plan(entities: "Entities", path: Path, given: dict[str, Any]) -> "Plan":
         hidden=given["hidden"], heads=given["heads"], dropout=given["dropout"],
         anchor=given["anchor"].value, inputs=taken, without_means=removed,
         location={key: given[key] for key in ("scales", "r_min", "r_max")},
-        attention=given["attention"], detach=given["detach_kv"],
+        attention=not given["no_attention"], detach=given["detach_kv"],
         cross_fit=not given["no_cross_fit"], entity_refresh=given["entity_refresh"],
         squared=not given["unsquared"], tau=given["tau"], weight=given["weight"],
         sigma=given["sigma"], kernel=given["kernel"].value, power=given["power"],
