@@ -66,8 +66,8 @@ def build_entities(
         str,
         typer.Option(
             metavar="NAMES",
-            help=f"Columns from the top of the hierarchy down. [default: {LEVELS}; with --on label"
-            " all columns]",
+            help=f"Columns from the top of the hierarchy down. Default: {LEVELS}, or all columns with"
+            " --on label.",
             show_default=False,
         ),
     ] = "",
@@ -280,12 +280,11 @@ def _listed(
 
 
 def _country(text: str) -> str | None:
-    """Return the code of a country; two letters are one already (ISO 3166 reserves UK for GB)."""
-    if len(text) == 2 and text.isascii() and text.isalpha() and text.upper() != "UK":
-        return text.upper()
+    """Return the code of a country; two letters that are none known are taken as one."""
     from hiertools import countries
 
-    return countries.alpha2(text)
+    is_code = len(text) == 2 and text.isascii() and text.isalpha()
+    return countries.alpha2(text) or (text.upper() if is_code else None)
 
 
 def _split(text: str) -> list[str]:
