@@ -8,13 +8,14 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from hiertools import entity_join
+from hiertools import entity_join, places
 from hiertools.entity_labels import Paths
 from hiertools.entity_pictures import Pictures
 from hiertools.entity_spool import Spool, TextSpool
 from hiertools.errors import UserError
 from hiertools.files import items
 from hiertools.files.inputs import Source
+from hiertools.files.places import Places
 from hiertools.metadata import Rows
 from hiertools.terminal import Tick
 
@@ -108,6 +109,17 @@ def _keep_coordinates(gathered: Gathered, rows: Rows, mine: slice) -> None:
         assert rows.longitude is not None
         gathered.latitude.append(rows.latitude[mine])
         gathered.longitude.append(rows.longitude[mine])
+
+
+def filler(table: Places, *, metric: places.Metric) -> Fill:
+    """Return what names coordinates by the nearest place of a table."""
+    tree = places.tree(table.latitude, table.longitude, metric=metric)
+
+    def fill(latitude: Degrees, longitude: Degrees) -> dict[str, pl.Series]:
+        rows, _ = places.nearest(tree, latitude, longitude)
+        return {level: names.gather(rows) for level, names in table.names.items()}
+
+    return fill
 
 
 def _leaves(

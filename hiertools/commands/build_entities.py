@@ -66,8 +66,8 @@ def build_entities(
         str,
         typer.Option(
             metavar="NAMES",
-            help=f"Columns from the top of the hierarchy down. Default: {LEVELS}, or all columns with"
-            " --on label.",
+            help=f"Columns from the top of the hierarchy down. Default: {LEVELS}, or with --on label"
+            " all columns.",
             show_default=False,
         ),
     ] = "",
@@ -407,6 +407,14 @@ def _text(entities: "Entities", options: dict[str, Any]) -> tuple[Any, Any]:
 
 def _filler(run: "Run", options: dict[str, Any]) -> tuple[Any, dict[str, Any]]:
     """Return what fills missing names, None without a gazetteer, and what the output says of it."""
-    if not options["geocode"]:
+    from hiertools.entity_rows import filler
+    from hiertools.files.inputs import Source
+    from hiertools.files.places import read_places
+
+    path, metric = options["geocode"], options["metric"].value
+    if not path:
         return None, {}
-    raise NotImplementedError
+    source = Source(path)
+    fill = filler(read_places(source), metric=metric)
+    run.add_input(path, source.digest())
+    return fill, {"places": str(path), "metric": metric}
