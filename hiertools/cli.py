@@ -20,6 +20,7 @@ COMMANDS = (
     "sample",
     "mine-hierarchy",
     "embed",
+    "geocode",
     "build-entities",
     "train parts",
     "train geo",

@@ -1,7 +1,7 @@
 """The metrics of places as rows: with intervals, chance, and another run beside them."""
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
@@ -13,6 +13,14 @@ from hiertools.metrics.bootstrap import interval, median_interval
 
 REPORTED = "reported"  # of the level that an answer is sure enough of
 BINS = 15  # of confidences: Guo et al. 2017
+
+
+@dataclass(frozen=True)
+class Resamples:
+    """How an interval is drawn."""
+
+    resamples: int
+    seed: int
 
 
 @dataclass(frozen=True)
@@ -34,6 +42,10 @@ class Column:
         """Return the metric."""
         return float(np.median(self.values) if self.median else self.values.mean())
 
+    def take(self, places: Rows) -> "Column":
+        """Return the metric of some of its items."""
+        return replace(self, rows=self.rows[places], values=self.values[places])
+
 
 def _key(row: Document) -> tuple[object, ...]:
     return tuple(row.get(key) for key in ("metric", "of", "km"))
@@ -45,8 +57,9 @@ def metric_rows(case: Case, other: Case | None, *, resamples: int, seed: int) ->
     The other case is of the same items. A metric without items has no row.
     """
     beside = {column.key: column for column in columns(other, seed)} if other else {}
-    for together in _of_the_same_items(columns(case, seed)):
-        yield from _rows(together, beside, resamples, seed)
+    pairs = [(column, beside.get(column.key)) for column in columns(case, seed)]
+    for together in _of_the_same_items(pairs):
+        yield from _rows(together, Resamples(resamples, seed))
     yield from _calibration(case)
 
 
@@ -100,55 +113,83 @@ def _reported(case: Case) -> Iterator[Column]:
     yield Column(name, rows, case.right[rows, level[rows]])
 
 
-def _of_the_same_items(found: Sequence[Column]) -> Iterator[list[Column]]:
-    """Yield columns in their order, with the next ones that are about the same items."""
-    together: list[Column] = []
-    for column in found:
-        if together and not np.array_equal(together[0].rows, column.rows):
+Pair = tuple[Column, Column | None]  # a metric, and the same one of the other run
+
+
+def _of_the_same_items(found: Sequence[Pair]) -> Iterator[list[Pair]]:
+    """Yield metrics in their order, with the next ones that are about the same items."""
+    together: list[Pair] = []
+    for pair in found:
+        if together and not all(map(_same_items, together[0], pair)):
             yield together
             together = []
-        together.append(column)
+        together.append(pair)
     if together:
         yield together
 
 
-def _rows(
-    together: list[Column], beside: dict[tuple[object, ...], Column], resamples: int, seed: int
-) -> Iterator[Document]:
-    """Yield the rows of columns of the same items, which share their resamples."""
-    values = np.stack([column.values for column in together], axis=1)
-    means = interval(values, resamples=resamples, seed=seed, level=LEVEL)
-    for i, column in enumerate(together):
-        ends = means[:, i].tolist() if means is not None else None
-        if column.median:
-            ends = median_interval(column.values, None, resamples=resamples, seed=seed, level=LEVEL)
-        row = {**column.name, "value": column.value()}
-        if ends is not None:
-            row |= {"low": float(ends[0]), "high": float(ends[1])}
-        if column.key in beside:
-            row |= _difference(column, beside[column.key], resamples, seed)
+def _same_items(one: Column | None, other: Column | None) -> bool:
+    if one is None or other is None:
+        return one is other
+    return np.array_equal(one.rows, other.rows)
+
+
+def _rows(together: list[Pair], how: Resamples) -> Iterator[Document]:
+    """Yield the rows of metrics of the same items, which share their resamples."""
+    columns = [column for column, _ in together]
+    ends = _intervals(columns, None, how)
+    differences = _differences(together, how)
+    for i, (column, other) in enumerate(together):
+        row = {**column.name, "value": column.value(), **_ends(ends[i], "")}
+        if other is not None:
+            row |= {"against": other.value(), **differences[i]}
         yield {**row, **column.more, "queries": len(column.rows)}
 
 
-def _difference(column: Column, other: Column, resamples: int, seed: int) -> Document:
-    """Return the other's value, and the difference over the items that both are about."""
+def _differences(together: list[Pair], how: Resamples) -> list[Document]:
+    """Return how much each metric is above the other run's, over the items that both are about."""
+    others = [other for _, other in together if other is not None]
+    if not others:
+        return []
+    columns = [column for column, _ in together]
     _, left, right = np.intersect1d(
-        column.rows, other.rows, assume_unique=True, return_indices=True
+        columns[0].rows, others[0].rows, assume_unique=True, return_indices=True
     )
-    row: Document = {"against": other.value()}
     if not len(left):
-        return row
-    mine, its = column.values[left], other.values[right]
-    how = {"resamples": resamples, "seed": seed, "level": LEVEL}
+        return [{} for _ in columns]
+    mine, its = [x.take(left) for x in columns], [x.take(right) for x in others]
+    ends = _intervals(mine, its, how)
+    return [
+        {"difference": _above(a, b), **_ends(each, "difference_")}
+        for a, b, each in zip(mine, its, ends, strict=True)
+    ]
+
+
+def _above(column: Column, other: Column) -> float:
     if column.median:
-        row["difference"] = float(np.median(mine) - np.median(its))
-        ends = median_interval(mine, its, **how)  # type: ignore[arg-type]
-    else:
-        row["difference"] = float((mine - its).mean())
-        ends = interval(mine - its, **how)  # type: ignore[arg-type,assignment]
-    if ends is not None:
-        row |= {"difference_low": float(ends[0]), "difference_high": float(ends[1])}
-    return row
+        return column.value() - other.value()
+    return float((column.values - other.values).mean())
+
+
+def _intervals(
+    columns: list[Column], others: list[Column] | None, how: Resamples
+) -> list[tuple[float, float] | None]:
+    """Return the interval of each metric, or of its difference from the other run's."""
+    values = np.stack([column.values for column in columns], axis=1)
+    taken = np.stack([x.values for x in others], axis=1) if others else None
+    means = interval(values if taken is None else values - taken, **vars(how), level=LEVEL)
+    found: list[tuple[float, float] | None] = []
+    for i, column in enumerate(columns):
+        if column.median:
+            other = None if taken is None else taken[:, i]
+            found.append(median_interval(column.values, other, **vars(how), level=LEVEL))
+        else:
+            found.append(None if means is None else (float(means[0, i]), float(means[1, i])))
+    return found
+
+
+def _ends(ends: tuple[float, float] | None, start: str) -> Document:
+    return {} if ends is None else {f"{start}low": ends[0], f"{start}high": ends[1]}
 
 
 def beside(rows: list[Document], other: list[Document]) -> list[Document]:
