@@ -69,7 +69,7 @@ def tree(latitude: Floats, longitude: Floats, *, metric: Metric) -> Tree:
 
     vectors = unit_vectors(latitude, longitude)
     points = _points(latitude, longitude, metric)
-    rows = np.sort(np.unique(points, axis=0, return_index=True)[1])
+    rows = _first_rows(points)
     return Tree(metric, vectors, points[rows], rows, cKDTree(points[rows]))
 
 
@@ -89,6 +89,14 @@ def _points(latitude: Floats, longitude: Floats, metric: Metric) -> Floats:
     if metric == "sphere":
         return unit_vectors(latitude, longitude)
     return np.stack([latitude, longitude], -1).astype(np.float64)
+
+
+def _first_rows(points: Floats) -> NDArray[np.int64]:
+    """Return the rows of points that have no equal above them."""
+    order = np.lexsort(points.T)  # stable: equal points stay in their order
+    ordered = points[order]
+    new = np.append(True, (ordered[1:] != ordered[:-1]).any(1))
+    return np.sort(order[new])
 
 
 def _nearest(places: Tree, queries: Floats, *, candidates: int) -> NDArray[np.int64]:

@@ -14,7 +14,7 @@ LAYERS = [
     {"commands"},
     {"about", "embedding_parts", "entities", "entity_text", "evaluation", "training"},
     {"embedding", "entity_table", "mining", "scenes", "search"},
-    {"entity_classes", "entity_rows"},
+    {"entity_classes", "entity_rows", "geocoding"},
     {"entity_labels", "entity_pictures", "entity_join", "inventory", "pairing"},
     {"box_table", "entity_spool", "entity_sums", "metadata", "models"},
     {"annotations", "encoders", "losses"},
