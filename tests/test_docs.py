@@ -20,7 +20,14 @@ from hiertools.files import checkpoint, kinds, log, model, results
 from hiertools.files.embeddings import read_embeddings
 from hiertools.files.hierarchy import Dropped, Edge, Hierarchy, Node, write_hierarchy
 from hiertools.training import geo_plan
-from tests.files import test_index, test_metrics, test_model, test_results
+from tests.files import (
+    test_entity_index,
+    test_index,
+    test_metrics,
+    test_model,
+    test_predictions,
+    test_results,
+)
 from tests.training import test_geo
 
 ROOT = Path(__file__).parent.parent
@@ -247,7 +254,21 @@ def of_search(folder: Path) -> list[Path]:
     found = replace(test_metrics.found(test_metrics.ROW, test_metrics.PLACES), parameters={})
     test_metrics.save(folder / "metrics.json", found)
     names = ("index.h5", "plain.h5", "results.jsonl", "results.h5", "metrics.json")
-    return [folder / name for name in names]
+    return [*(folder / name for name in names), *of_places(folder)]
+
+
+def of_places(folder: Path) -> list[Path]:
+    """Write indexes of entities and predictions, each with a temperature and without."""
+    bare = {"head": {}, "meta": test_entity_index.ZERO_SHOT}
+    test_entity_index.save(folder / "places.h5")
+    test_entity_index.save(folder / "zero.h5", replace(test_entity_index.FOUND, **bare))
+    asked = {
+        **test_predictions.HEADER, "score": "energy", "beam": 10, "temperature": 0.5,
+        "threshold": 0.5, "locate": "centroid",
+    }  # fmt: skip
+    test_predictions.save(folder / "p.jsonl", header=asked)
+    test_predictions.save(folder / "raw.jsonl", header={**asked, "temperature": None})
+    return [folder / name for name in ("places.h5", "zero.h5", "p.jsonl", "raw.jsonl")]
 
 
 def with_levels() -> Hierarchy:

@@ -101,7 +101,7 @@ def query(
             "-k",
             min=1,
             metavar="N",
-            help="Hits for each query. [default: 10, or 20 entities]",
+            help="Hits for each query; 10, or 20 entities, if it is not given.",
             show_default=False,
         ),
     ] = None,

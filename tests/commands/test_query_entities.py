@@ -1,6 +1,7 @@
 """`hiertools index` and `query` of entities, end to end on a small world."""
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -135,28 +136,29 @@ def test_thresholds():
         assert all(each.confidence == each.path[0].probability for each in found) or not threshold
 
 
+def table_of(world):
+    """Write entities of levels that have no rules of their own, and their items as a table."""
+    levels = ["realm", "region", "city"]
+    meta = {**world.entities.meta, "levels": levels}
+    entities = replace(world.entities, levels=levels, meta=meta)
+    write_entities(Path("realms.h5"), entities, world.members, chain=[], overwrite=False)
+    keys = [decode(world.entities.key[row]) for row in world.members.entity[:60, -1]]
+    rows = [
+        ",".join([f"i0-{i}", *(part.replace("%", "") for part in key.split("/"))])
+        for i, key in enumerate(keys)
+    ]
+    text = "\n".join(["id,realm,region,city", *rows, "more,n0,n3,n12", ""])
+    Path("truth.csv").write_text(text)
+    return "realms.h5", "truth.csv"
+
+
 @pytest.mark.parametrize("of", ["entities", "csv"])
 def test_calibrate(of, capsys):
-    truth = "entities.h5"
+    entities, truth = "entities.h5", "entities.h5"
     if of == "csv":
-        world, truth = Geography(missing=0.3, nuisance=0.3), "truth.csv"
-        keys = [decode(world.entities.key[row]) for row in world.members.entity[:60, -1]]
-        rows = [
-            ",".join([f"i0-{i}", *(part.replace("%", "") for part in key.split("/"))])
-            for i, key in enumerate(keys)
-        ]
-        Path(truth).write_text("\n".join(["id,country,region,city", *rows, "more,n0,n3,n12"]))
-    arguments = (
-        "index",
-        "entities.h5",
-        "-o",
-        "c.h5",
-        "--calibrate",
-        "queries.h5",
-        "--truth",
-        truth,
-    )
-    assert main([*arguments]) == 0
+        entities, truth = table_of(Geography(missing=0.3, nuisance=0.3))
+    arguments = ("--calibrate", "queries.h5", "--truth", truth)
+    assert main(["index", entities, "-o", "c.h5", *arguments]) == 0
     said = capsys.readouterr().err
     assert "from 60 images: negative log-likelihood" in said
     meta = read_entity_index(Path("c.h5")).meta
@@ -266,7 +268,7 @@ def test_index_refuses_what_does_not_belong_together(capsys, tmp_path):
     write_entities(Path("n.h5"), bare.without_embeddings(), bare.members, chain=[], overwrite=False)
     code, said = refused(capsys, "index", "n.h5", "-o", "x.h5")
     assert (code, "has no image embeddings" in said) == (3, True)
-    Path("t.csv").write_text("id,country,region,city\nnobody,n0,n3,n12\n")
+    Path("t.csv").write_text("id,country,region,city\nnobody,fr,n3,n12\n")
     arguments = ("--calibrate", "queries.h5", "--truth", "t.csv")
     code, said = refused(capsys, "index", "entities.h5", *arguments, "-o", "x.h5")
     assert (code, "t.csv: has none of the ids of queries.h5" in said) == (3, True)
@@ -276,8 +278,6 @@ def test_a_node_without_a_mean_image(capsys):
     world = Geography()
     sums = world.entities.image_sums.copy()
     sums[[5, 5 + len(world.entities)]] = 0
-    from dataclasses import replace
-
     entities = replace(world.entities, image_sums=sums)
     write_entities(Path("e.h5"), entities, world.members, chain=[], overwrite=False)
     code, said = refused(capsys, "index", "e.h5", "-o", "x.h5")

@@ -12,6 +12,7 @@ from hiertools.files import (
     checkpoint,
     counts,
     embeddings,
+    entity_index,
     hierarchy,
     index,
     kinds,
@@ -19,16 +20,32 @@ from hiertools.files import (
     metrics,
     model,
     pairs,
+    predictions,
     rejects,
     results,
 )
 from hiertools.files.items import Items, encode, label_sets
-from tests.files import test_index, test_log, test_metrics, test_model
+from tests.files import (
+    test_entity_index,
+    test_index,
+    test_log,
+    test_metrics,
+    test_model,
+    test_predictions,
+)
 from tests.files.test_round_trips import assert_same_items
 
 ROWS, DIMENSION = 300, 16
 FLIPS = 150
-ARRAYS = ("whole", "pair_file", "model_file", "index_file", "checkpoint_file", "results_file")
+ARRAYS = (
+    "whole",
+    "pair_file",
+    "model_file",
+    "index_file",
+    "entity_index_file",
+    "checkpoint_file",
+    "results_file",
+)
 
 
 @pytest.fixture(scope="module")
@@ -98,6 +115,11 @@ def results_file(tmp_path_factory):
     return ranked(tmp_path_factory.mktemp("results") / "r.h5", "h5")
 
 
+@pytest.fixture(scope="module")
+def entity_index_file(tmp_path_factory):
+    return test_entity_index.save(tmp_path_factory.mktemp("entity-index") / "i.h5")
+
+
 def ranked(path, format):
     """Write results of some queries with some hits."""
     rankings = (
@@ -122,6 +144,8 @@ def arrays_of(found):
             return found.weights | {f"encoder/{key}": x for key, x in found.encoder.items()}
         case index.Index():
             return {**found.head, "points": found.points, "": np.frombuffer(found.structure, "u1")}
+        case entity_index.EntityIndex():
+            return {**found.head, "points": found.points, **vars(found.nodes)}
         case checkpoint.Checkpoint():
             return found.arrays
 
@@ -130,7 +154,11 @@ READERS = {
     "embeddings": embeddings.read_embeddings,
     "pairs": pairs.read_pairs,
     "model": model.read_model,
-    "index": index.read_index,
+    "index": lambda path: (
+        entity_index.read_entity_index(path)
+        if index.task_of(path) == "geo"
+        else index.read_index(path)
+    ),
     "checkpoint": checkpoint.read_checkpoint,
 }
 
@@ -434,12 +462,13 @@ def texts(tmp_path_factory):
     rejects.write_rejects(paths["rejects"], lines, chain=[], overwrite=False)
     test_log.log(paths["log"])
     ranked(paths["results"], "jsonl")
+    test_predictions.save(paths["predictions"])
     test_metrics.save(paths["metrics"], test_metrics.found(test_metrics.ROW, test_metrics.OTHER))
     return paths
 
 
-TEXT_KINDS = ("hierarchy", "counts", "rejects", "log", "results", "metrics")
-LINES = ("rejects", "log", "results")
+TEXT_KINDS = ("hierarchy", "counts", "rejects", "log", "results", "predictions", "metrics")
+LINES = ("rejects", "log", "results", "predictions")
 
 
 def sound_or_message(path):
@@ -600,6 +629,7 @@ def test_a_folder_and_a_missing_file_are_refused(tmp_path):
     for read in (
         hierarchy.read_hierarchy, counts.read_counts, rejects.read_rejects, log.read_log,
         lambda path: list(results.read_results(path)[1]), metrics.read_metrics,
+        lambda path: list(predictions.read_predictions(path)[1]),
         *READERS.values(),
     ):  # fmt: skip
         with pytest.raises(UserError, match=r"(?i)is a (folder|directory)"):

@@ -36,9 +36,9 @@ def prediction(key="a", **changes):
 BARE = prediction("b", top=[FRANCE], path=[FRANCE], latitude=None, longitude=None)
 
 
-def save(path, predictions=None, **options):
+def save(path, predictions=None, *, header=HEADER, **options):
     predictions = [prediction(), BARE] if predictions is None else predictions
-    write_predictions(path, HEADER, predictions, **{"chain": [], "overwrite": True, **options})
+    write_predictions(path, header, predictions, **{"chain": [], "overwrite": True, **options})
     return path
 
 
