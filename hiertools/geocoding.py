@@ -12,30 +12,12 @@ from hiertools.errors import UserError
 from hiertools.files import csv
 from hiertools.files.inputs import Source, decode
 from hiertools.files.places import LEVELS, Places
-from hiertools.places import Floats, Metric, Tree, nearest, tree
+from hiertools.places import Metric, Tree, nearest, tree
 from hiertools.terminal import Tick
 
 DISTANCE = "distance_km"
 KM_DECIMALS = 3  # a metre
 MOST = (90, 180)
-
-
-@dataclass(frozen=True)
-class Geocoder:
-    """A table of places that is ready to be searched."""
-
-    places: Places
-    tree: Tree
-
-    def names(self, latitude: Floats, longitude: Floats) -> dict[str, pl.Series]:
-        """Return the names of the places nearest to coordinates, by level."""
-        rows, _ = nearest(self.tree, latitude, longitude)
-        return {level: names.gather(rows) for level, names in self.places.names.items()}
-
-
-def geocoder(places: Places, *, metric: Metric) -> Geocoder:
-    """Make places ready to be searched; see `hiertools.places.tree`."""
-    return Geocoder(places, tree(places.latitude, places.longitude, metric=metric))
 
 
 @dataclass
@@ -48,7 +30,14 @@ class Tally:
 
 
 def append(
-    source: Source, geocoder: Geocoder, *, prefix: str, skip_bad: bool, tally: Tally, tick: Tick
+    source: Source,
+    places: Places,
+    *,
+    metric: Metric,
+    prefix: str,
+    skip_bad: bool,
+    tally: Tally,
+    tick: Tick,
 ) -> Iterator[str]:
     """Yield a CSV as it is, with columns for the names by level and the distance at the end.
 
@@ -65,13 +54,14 @@ def append(
                 f"{source.name}:1: has a column {column!r} already; take it out, or name the new"
                 " ones otherwise with --prefix"
             )
-    endings = _endings(geocoder.places)
+    index = tree(places.latitude, places.longitude, metric=metric)
+    endings = _endings(places)
     yield from _header(source, new)
     for batch in csv.read(source, dict.fromkeys(at, pl.Float64), {}):
         good = _good(batch, at, tally)
         if tally.bad and not skip_bad:
             raise UserError(tally.first)
-        yield _named(batch, at, geocoder, endings, good)
+        yield _named(batch, at, index, endings, good)
         tick(len(batch.frame))
 
 
@@ -96,13 +86,13 @@ def _field(text: str) -> str:
 def _named(
     batch: csv.Batch,
     at: tuple[str, str],
-    geocoder: Geocoder,
+    index: Tree,
     endings: pl.Series,
     good: NDArray[np.bool_],
 ) -> str:
     """Return the rows of a batch as text, each with the names of the nearest place."""
     latitude, longitude = (batch.frame[column].to_numpy()[good] for column in at)
-    rows, km = nearest(geocoder.tree, latitude, longitude)
+    rows, km = nearest(index, latitude, longitude)
     found = pl.Series(np.round(km, KM_DECIMALS)).cast(pl.String)
     new = pl.Series(["," * (len(LEVELS) + 1)]).new_from_index(0, len(good))
     new = new.scatter(np.flatnonzero(good), endings.gather(rows) + found)

@@ -74,11 +74,17 @@ def geocode(
     inputs.check_stdin_once([coordinates, places])
     atomic.check_writable(output, overwrite=overwrite)
     source = inputs.Source(coordinates)
-    geocoder = geocoding.geocoder(read_places(inputs.Source(places)), metric=metric.value)
+    table = read_places(inputs.Source(places))
     tally = geocoding.Tally()
     with progress("naming places", None) as tick:
         rows = geocoding.append(
-            source, geocoder, prefix=prefix, skip_bad=max_bad is not None, tally=tally, tick=tick
+            source,
+            table,
+            metric=metric.value,
+            prefix=prefix,
+            skip_bad=max_bad is not None,
+            tally=tally,
+            tick=tick,
         )
         atomic.write_texts(output, rows, overwrite=overwrite)
     say(f"{tally.rows - tally.bad:,} of {tally.rows:,} rows have the names of a place")
