@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 from hiertools.errors import UsageError, UserError
 
 if TYPE_CHECKING:
-    from hiertools.evaluation.geo import Namer, Plan
+    from hiertools.evaluation.geo import Plan
     from hiertools.evaluation.geo_answers import Answers
-    from hiertools.evaluation.geo_case import Floats
+    from hiertools.evaluation.geo_osv5m import Namer
     from hiertools.evaluation.geo_truth import Truth
     from hiertools.files.entities import Entities
     from hiertools.files.inputs import Source
@@ -137,19 +137,11 @@ def other(run: "Run", path: Path, truth: "Truth") -> "Answers | Metrics":
 
 def namer(run: "Run", path: Path) -> "Namer":
     """Return what names coordinates by the nearest place, in degrees."""
-    from hiertools import places
-    from hiertools.evaluation.geo_osv5m import LEVELS, Names
+    from hiertools.evaluation import geo_osv5m
     from hiertools.files.inputs import Source
     from hiertools.files.places import read_places
 
     source = Source(path)
     table = read_places(source)
     run.add_input(path, source.digest())
-    tree = places.tree(table.latitude, table.longitude, metric="degrees")
-
-    def names(latitude: "Floats", longitude: "Floats") -> list[Names]:
-        rows, _ = places.nearest(tree, latitude, longitude)
-        columns = (table.names[level].gather(rows).to_list() for level in LEVELS)
-        return [Names(*each) for each in zip(*columns, strict=True)]
-
-    return names
+    return geo_osv5m.namer(table)

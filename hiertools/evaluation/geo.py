@@ -10,7 +10,7 @@ from hiertools.evaluation import geo_osv5m, geo_tables
 from hiertools.evaluation.geo_answers import Answers
 from hiertools.evaluation.geo_case import SHUFFLES, Case, Codes, Floats
 from hiertools.evaluation.geo_metrics import metric_rows
-from hiertools.evaluation.geo_osv5m import Names
+from hiertools.evaluation.geo_osv5m import Namer
 from hiertools.evaluation.geo_tables import Slices
 from hiertools.evaluation.geo_training import Training
 from hiertools.evaluation.geo_truth import Truth
@@ -22,8 +22,6 @@ from hiertools.terminal import say
 
 SLICES = ("country", "continent", "count", "island")
 RULE = "distance < radius"
-
-Namer = Callable[[Floats, Floats], list[Names]]  # from degrees to the names of the nearest places
 
 
 @dataclass(frozen=True)

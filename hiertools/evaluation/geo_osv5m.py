@@ -8,12 +8,13 @@ blank labels, and Namibia, whose code is NA. A city without admin2 is `Waitangi_
 Islands_NZ` in the truth and `Waitangi__Chatham Islands_NZ` in the answer. Neither is ever right.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 import numpy as np
 
-from hiertools.evaluation.geo_case import Codes
+from hiertools.evaluation.geo_case import Codes, Floats
+from hiertools.files.places import Places
 
 LEVELS = ("country", "region", "sub-region", "city")
 COLUMNS = tuple(f"unique_{level}" for level in LEVELS)
@@ -34,6 +35,27 @@ class Names(NamedTuple):
     region: str
     sub_region: str
     city: str
+
+
+Namer = Callable[[Floats, Floats], list[Names]]  # from degrees to the names of the nearest places
+
+
+def namer(places: Places) -> Namer:
+    """Return what names coordinates by the nearest place on a flat map of degrees.
+
+    The tree is the one of the published code, so that of several places with the same coordinates
+    it finds the same one: `hiertools.places` would take the first of the table.
+    """
+    from scipy.spatial import cKDTree
+
+    tree = cKDTree(np.stack([places.latitude, places.longitude], axis=-1))
+
+    def names(latitude: Floats, longitude: Floats) -> list[Names]:
+        _, rows = tree.query(np.stack([latitude, longitude], axis=-1), k=1)
+        columns = (places.names[level].gather(rows).to_list() for level in LEVELS)
+        return [Names(*each) for each in zip(*columns, strict=True)]
+
+    return names
 
 
 def truth_of_names(names: Names) -> tuple[str, str, str, str]:

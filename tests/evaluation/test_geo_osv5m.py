@@ -1,9 +1,11 @@
 """The protocol of OpenStreetView-5M: each defect of the published code, and its mending."""
 
 import numpy as np
+import polars as pl
 import pytest
 
-from hiertools.evaluation.geo_osv5m import Names, answer_of_names, codes, truth_of_names
+from hiertools.evaluation.geo_osv5m import Names, answer_of_names, codes, namer, truth_of_names
+from hiertools.files.places import Places
 
 PARIS = Names("FR", "Ile-de-France", "Paris", "Paris")
 WAITANGI = Names("NZ", "Chatham Islands", "", "Waitangi")
@@ -103,3 +105,15 @@ def test_codes_are_equal_exactly_where_texts_are():
     ]
     np.testing.assert_array_equal(left == found, wanted)
     assert (left >= 0).all()
+
+
+def test_the_nearest_place_is_that_of_a_plain_loop_over_degrees():
+    rng = np.random.default_rng(0)
+    latitude, longitude = rng.uniform(-90, 90, 200), rng.uniform(-180, 180, 200)
+    parts = {"country": "cc", "region": "r", "sub-region": "s", "city": "c"}
+    names = {level: pl.Series([f"{x}{i}" for i in range(200)]) for level, x in parts.items()}
+    asked = rng.uniform(-90, 90, 50), rng.uniform(-180, 180, 50)
+    found = namer(Places(latitude, longitude, names))(*asked)
+    for name, a, b in zip(found, *asked, strict=True):
+        row = int(np.argmin((latitude - a) ** 2 + (longitude - b) ** 2))
+        assert name == Names(f"cc{row}", f"r{row}", f"s{row}", f"c{row}")
