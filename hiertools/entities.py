@@ -251,6 +251,8 @@ def finish(parts: Sequence[Part]) -> tuple[Entities, "Merged", Columns]:
     )
     levels, folds = parts[0].meta["levels"], parts[0].meta["folds"]
     leaves = table.sizes[-1]
+    if not leaves:
+        raise UserError("the metadata have no rows to build entities from")
     counts = np.zeros((folds, leaves), np.int64)
     for part, rows in zip(parts, table.leaf_rows, strict=True):
         used = rows >= 0

@@ -86,12 +86,12 @@ def gather(
         encoded = items.encode(rows.id.to_list())
         hashes = entity_join.hashes(encoded)
         mine = gathered.mine(len(rows))
+        _keep_coordinates(gathered, rows, mine)
         gathered.where.append((len(gathered.hash), rows.batch.name, rows.batch.first_line))
         gathered.hash.append(hashes)
         tick(len(rows))
         if mine.start == mine.stop:
             continue
-        _keep_coordinates(gathered, rows, mine)
         kept = np.full(len(rows), True) if listed is None else np.isin(hashes, listed)
         gathered.ids.append(encoded[mine])
         gathered.fold.append(entity_join.folds_of(hashes[mine], folds))
@@ -99,9 +99,9 @@ def gather(
 
 
 def _keep_coordinates(gathered: Gathered, rows: Rows, mine: slice) -> None:
-    if not len(gathered.leaf) and rows.latitude is not None:
-        gathered.latitude = gathered.latitude or Spool(gathered.output, np.float64)
-        gathered.longitude = gathered.longitude or Spool(gathered.output, np.float64)
+    if not gathered.where and rows.latitude is not None:
+        gathered.latitude = Spool(gathered.output, np.float64)
+        gathered.longitude = Spool(gathered.output, np.float64)
     if (rows.latitude is None) != (gathered.latitude is None):
         raise UserError(f"{rows.batch.name}: only some of the files have coordinates")
     if gathered.latitude is not None and gathered.longitude is not None:

@@ -66,8 +66,8 @@ def build_entities(
         str,
         typer.Option(
             metavar="NAMES",
-            help=f"Columns from the top of the hierarchy down. Default: {LEVELS}, or with --on label"
-            " all columns.",
+            help=f"Columns from the top of the hierarchy down. Default: {LEVELS}; with --on"
+            " label all columns.",
             show_default=False,
         ),
     ] = "",
@@ -274,7 +274,7 @@ def _listed(
         say(f"{gathered.filled:,} missing names are those of the nearest place")
     missing = entity_rows.not_there(gathered, listed)
     if missing:
-        warn(f"{missing:,} of {len(listed or ()):,} listed items are not in the metadata")
+        warn(f"{missing:,} listed items are not in the metadata")
     files = [str(path) for path in options["metadata"]]
     return _rules(options, levels), nodes_of(paths), {"source": {"files": files, **about}}
 
@@ -398,7 +398,7 @@ def _text(entities: "Entities", options: dict[str, Any]) -> tuple[Any, Any]:
 
     spec, prompt = options["text_encoder"], options["prompt"]
     loaded = encoder.load(spec, seed=options["seed"])
-    size = min(options["batch_size"], 256)
+    size = min(options["batch_size"], 64)
     settings = Settings("embedding", choose_device(options["device"]), "float32", size, 0, 1, 0.0)
     with progress("embedding names", None) as tick:
         text = entity_text.embed_names(entities, loaded, settings, prompt=prompt, tick=tick)
