@@ -5,6 +5,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from hiertools.cli import main
 from hiertools.files.entities import write_entities
@@ -308,3 +309,34 @@ def test_an_untrained_model_of_each_geometry(tmp_path):
         for method in ("beam", "flat", "exact"):
             run("query", f"{geometry}.h5", "queries.h5", "--method", method, "--overwrite")
             assert len(predictions()[1]) == 60
+
+
+def test_photographs_go_from_folders_to_places(capsys):
+    """Images are embedded by the encoder of the index; the ones that it was built of come back."""
+    rng = np.random.default_rng(0)
+    Path("photos").mkdir()
+    colours = {"a": (200, 30, 30), "b": (30, 200, 30), "c": (30, 30, 200)}
+    for name, colour in colours.items():
+        noise = rng.integers(-20, 20, (32, 32, 3))
+        Image.fromarray((np.array(colour) + noise).astype(np.uint8)).save(f"photos/{name}.png")
+    Path("t.csv").write_text(
+        "id,latitude,longitude,country,city\n"
+        "a,48.8,2.3,FR,Paris\nb,45.7,4.8,FR,Lyon\nc,40.7,-74.0,US,New York\n"
+    )
+    encoder = ("--encoder", "timm:test_efficientnet,random=true", "--workers", "0")
+    run("embed", "photos", *encoder, "-o", "photos.h5")
+    levels = ("--levels", "country,city")
+    run("build-entities", "t.csv", "--embeddings", "photos.h5", *levels, "-o", "e.h5")
+    run("index", "e.h5", "-o", "i.h5")
+    run("query", "i.h5", "photos", "--score", "last", "-k", "1")
+    header, found = predictions()
+    assert header["levels"] == ["country", "city"]
+    assert [(each.id, each.path[-1].name) for each in found] == [
+        ("a", "Paris"), ("b", "Lyon"), ("c", "New York")
+    ]  # fmt: skip
+    assert [step.key for step in found[2].path] == ["us", "us/new york"]
+    assert (found[2].latitude, found[2].longitude) == pytest.approx((40.7, -74.0))
+    Path("photos/d.png").write_bytes(b"no picture")
+    code = main(["query", "i.h5", "photos", "--overwrite", "-q"])
+    assert (code, len(predictions()[1])) == (4, 3)
+    assert "1 images could not be used, such as photos/d.png" in capsys.readouterr().err
