@@ -75,7 +75,7 @@ def _frequent(rows: Sequence[Document]) -> list[Document]:
 
 
 def _rows(rows: Sequence[Document], texts: Sequence[str]) -> str:
-    columns = list(dict.fromkeys(key for row in rows for key in row))
+    columns = list(dict.fromkeys(key for row in sorted(rows, key=len, reverse=True) for key in row))
     titles = [column.replace("accuracy_", "").replace("_", " ") for column in columns]
     made = [[_number(key, row.get(key, "")) for key in columns] for row in rows]
     return table(titles, made, texts=texts)
