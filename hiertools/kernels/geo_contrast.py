@@ -15,6 +15,7 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from hiertools.kernels.energies import Pairs
+from hiertools.kernels.pairwise_angle import GEOMETRIES
 
 PAIRS_AT_ONCE = {"cpu": 2**18, "cuda": 2**25}  # on a CPU, 1 MB for a buffer: near the core
 
@@ -58,7 +59,6 @@ class Places:
 def geo_contrast(
     x: Float[Tensor, "n d"],
     y: Float[Tensor, "m d"],
-    own: Float[Tensor, " n"],
     positive: Int[Tensor, " n"],
     places: Places | None,
     *,
@@ -69,22 +69,23 @@ def geo_contrast(
 ) -> Float[Tensor, " n"]:
     """Return the loss of each image x; 0 where it has no positive among the entities y.
 
-    own: the energy of each image and its positive; positive: its row of y, -1 for none; places:
-    None for weights of 1; sigma: the kernel's scale in radians. Differentiable in x, y, own, tau,
-    weight and sigma.
+    positive: each image's row of y, -1 for none; places: None for weights of 1; sigma: the
+    kernel's scale in radians. Differentiable in x, y, tau, weight and sigma. The distance to the
+    positive, which counts most, is by differences of coordinates, all others by matrix products.
     """
-    losses: Tensor = _Contrast.apply(x, y, own, tau, weight, sigma, positive, places, rule)
+    losses: Tensor = _Contrast.apply(x, y, tau, weight, sigma, positive, places, rule)
     return losses
 
 
 class _Contrast(torch.autograd.Function):
     @staticmethod
     def forward(
-        ctx: Any, x: Tensor, y: Tensor, own: Tensor, tau: Tensor, weight: Tensor, sigma: Tensor,
+        ctx: Any, x: Tensor, y: Tensor, tau: Tensor, weight: Tensor, sigma: Tensor,
         positive: Tensor, places: Places | None, rule: Rule,
     ) -> Tensor:  # fmt: skip
         pairs = Pairs(x, y, geometry=rule.geometry, c=rule.c, squared=rule.squared)
         near = _Near(places, sigma, rule)
+        own = _own_energy(x, y[positive.clamp(min=0)], rule)
         best = x.new_full((len(x),), torch.finfo(x.dtype).min)
         total = torch.zeros_like(best)
         for block in _blocks(len(x), len(y), x.device.type, rule):
@@ -97,7 +98,7 @@ class _Contrast(torch.autograd.Function):
         there = (positive >= 0) & (total > 0)
         repelled = torch.where(there, best + total.log(), torch.inf)
         rise = torch.where(there, repelled + own / tau, -torch.inf)
-        ctx.save_for_backward(x, y, own, tau, weight, sigma, positive, repelled, rise.sigmoid())
+        ctx.save_for_backward(x, y, tau, weight, sigma, positive, repelled, rise.sigmoid())
         ctx.places, ctx.rule = places, rule
         return torch.logaddexp(rise, torch.zeros_like(rise))
 
@@ -108,28 +109,47 @@ class _Contrast(torch.autograd.Function):
 
         p_k = w_k exp(-e_k / tau) / sum, where the sum holds the positive too.
         """
-        x, y, own, tau, weight, sigma, positive, repelled, share = ctx.saved_tensors
+        x, y, tau, weight, sigma, positive, repelled, share = ctx.saved_tensors
         rule: Rule = ctx.rule
         pairs = Pairs(x, y, geometry=rule.geometry, c=rule.c, squared=rule.squared)
         near = _Near(ctx.places, sigma, rule)
         share = gradient * share
-        of_tau, of_weight, of_sigma = (
-            -(share * own).sum(),
-            *torch.zeros_like(torch.stack([tau, tau])),
-        )
+        of_tau, of_weight, of_sigma = (torch.zeros_like(each) for each in (tau, weight, sigma))
         for block in _blocks(len(x), len(y), x.device.type, rule):
             e, q = pairs.energies(block)
             p = torch.div(e, -tau).sub_(repelled[:, None]).exp_().mul_(share[:, None])
             p[_positives(positive, block)] = 0
-            if any(ctx.needs_input_grad[4:6]):
+            if any(ctx.needs_input_grad[3:5]):
                 more = near.gradients(p, weight, block)
                 of_weight, of_sigma = of_weight + more[0], of_sigma + more[1]
             p = near.weighted(p, weight, block)
-            if ctx.needs_input_grad[3]:
+            if ctx.needs_input_grad[2]:
                 of_tau += torch.dot(p.flatten(), e.flatten())
             pairs.pull(p.div_(-tau), e, q, block)
-        scalars = (of_tau / tau**2, of_weight, of_sigma)
-        return (*pairs.gradients(), share / tau, *scalars, None, None, None)
+        of_x, of_y = pairs.gradients()
+        own = _pull_positives(x, y, positive, share / tau, rule, of_x, of_y)
+        of_tau = (of_tau - (share * own).sum()) / tau**2
+        return of_x, of_y, of_tau, of_weight, of_sigma, None, None, None
+
+
+def _own_energy(x: Tensor, y: Tensor, rule: Rule) -> Tensor:
+    """Return the energy of each x with the y of the same row."""
+    d: Tensor = GEOMETRIES[rule.geometry].distance(x, y, rule.c)
+    return d * d if rule.squared else d
+
+
+def _pull_positives(
+    x: Tensor, y: Tensor, positive: Tensor, of_e: Tensor, rule: Rule, of_x: Tensor, of_y: Tensor
+) -> Tensor:
+    """Add the positives' part to the gradients of x and y; return their energies."""
+    row = positive.clamp(min=0)
+    x, y = x.detach().requires_grad_(), y[row].detach().requires_grad_()
+    with torch.enable_grad():
+        own = _own_energy(x, y, rule)
+    more_x, more_y = torch.autograd.grad(own, (x, y), of_e)
+    of_x += more_x
+    of_y.index_add_(0, row, more_y)
+    return own.detach()
 
 
 class _Near:

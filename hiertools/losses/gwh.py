@@ -10,7 +10,6 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from hiertools.kernels.geo_contrast import Places, Rule, geo_contrast
-from hiertools.kernels.pairwise_angle import GEOMETRIES
 from hiertools.places import EARTH_RADIUS_KM
 
 
@@ -46,15 +45,12 @@ def losses(
     positive: the row of the image's entity, -1 for none; places: of the images; geo_from: whether
     an entity is near to the `image` or to its `positive`. Without places all weights are 1.
     """
-    own_row = positive.clamp(min=0)
-    own = GEOMETRIES[rule.geometry].distance(images, level.points[own_row], rule.c)
     near = None
     if level.places is not None and geo_from == "positive":
-        near = Places(level.places[own_row], level.places)
+        near = Places(level.places[positive.clamp(min=0)], level.places)
     elif level.places is not None and places is not None:
         near = Places(places, level.places)
     return geo_contrast(
-        images, level.points, own * own if rule.squared else own, positive, near,
-        tau=scalars.tau, weight=scalars.weight, sigma=scalars.sigma_km / EARTH_RADIUS_KM,
-        rule=rule,
+        images, level.points, positive, near, tau=scalars.tau, weight=scalars.weight,
+        sigma=scalars.sigma_km / EARTH_RADIUS_KM, rule=rule,
     )  # fmt: skip

@@ -43,11 +43,8 @@ def chunked(world, rule, places, inputs):
     x, y, tau, weight, sigma = inputs
     geometry = GEOMETRIES[rule.geometry]
     x, y = geometry.exp(x, rule.c), geometry.exp(y, rule.c)
-    own = energy(geometry.distance(x, y[world.positive.clamp(min=0)], rule.c), rule.squared)
     at = Places(world.u, world.w) if places else None
-    return geo_contrast(
-        x, y, own, world.positive, at, tau=tau, weight=weight, sigma=sigma, rule=rule
-    )
+    return geo_contrast(x, y, world.positive, at, tau=tau, weight=weight, sigma=sigma, rule=rule)
 
 
 def plain(world, rule, places, inputs):

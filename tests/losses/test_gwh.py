@@ -8,6 +8,7 @@ import torch
 
 from hiertools.geometry import lorentz
 from hiertools.kernels.geo_contrast import Rule
+from hiertools.kernels.pairwise_angle import GEOMETRIES
 from hiertools.losses import gwh
 from hiertools.places import EARTH_RADIUS_KM, unit_vectors
 
@@ -105,7 +106,7 @@ def test_gradients_are_those_of_differences(geometry, squared):
     made = torch.Generator().manual_seed(1)
     at = torch.nn.functional.normalize(torch.randn(9, 3, generator=made).double(), dim=1)
     rows = torch.tensor([0, 4, -1])
-    module = gwh.GEOMETRIES[geometry]
+    module = GEOMETRIES[geometry]
     rule = Rule(geometry, C, squared, "inverse", 1.5, 7)
 
     def of(images, entities, *numbers):
