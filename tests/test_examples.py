@@ -44,6 +44,21 @@ def test_quickstart_ends_with_checked_files(tmp_path):
     assert len(checked) == 12
 
 
+def test_geolocate_says_what_it_shows_and_what_it_cannot_get(tmp_path):
+    """Where pip reaches no index there is one line, after those that say what stands in."""
+    result = subprocess.run(
+        ["sh", str(ROOT / "examples/geolocate.sh"), str(tmp_path / "out"), "24"],
+        capture_output=True,
+        text=True,
+        env=environment(PIP_NO_INDEX="1", PIP_FIND_LINKS=""),
+        check=False,
+    )
+    assert result.returncode == 1
+    assert "no result on images" in " ".join(result.stdout.split()[:60])
+    (line,) = result.stderr.splitlines()[-1:]
+    assert line.startswith("geolocate.sh: pip cannot bring geoclip and reverse_geocoder")
+
+
 def test_the_loss_of_the_readme_is_a_member_that_trains(tmp_path, monkeypatch):
     text = (ROOT / "README.md").read_text(encoding="utf-8")
     folder = tmp_path / "losses/parts"
