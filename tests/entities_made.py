@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from hiertools.files.entities import Entities, Members
+from hiertools.files.entities import Entities, Members, write_entities
 from hiertools.files.items import Items
 
 LEVELS = ["country", "region", "city"]
@@ -64,3 +64,8 @@ def members(*, coordinates=True, **changes):
     table = Items(ids, latitude=at[0], longitude=at[1])
     made = {"items": table, "entity": np.array(PATHS, "i4"), "fold": np.array(FOLD, "u1")}
     return Members(**made | changes)
+
+
+def save(path, **changes):
+    """Write entities and their members."""
+    write_entities(path, entities(**changes), members(), chain=[], overwrite=False)

@@ -5,7 +5,7 @@ import re
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -20,6 +20,7 @@ from hiertools.files import checkpoint, kinds, log, model, results
 from hiertools.files.embeddings import read_embeddings
 from hiertools.files.hierarchy import Dropped, Edge, Hierarchy, Node, write_hierarchy
 from hiertools.training import geo_plan
+from tests import entities_made
 from tests.files import (
     test_entity_index,
     test_index,
@@ -198,7 +199,29 @@ def files(tmp_path_factory, hier) -> list[Path]:
     )
     names = ("scenes/hierarchy.json", "tree.json", "levels.json", "counts.json", "pairs.h5")
     made = [folder / name for name in (*names, "images.h5", "all.h5", "images.h5.rejects.jsonl")]
-    return [*made, *of_training(folder), *of_search(folder)]
+    return [*made, *of_entities(folder, run), *of_training(folder), *of_search(folder)]
+
+
+def of_entities(folder: Path, run: Callable[..., None]) -> list[Path]:
+    """Write entities with all that there can be and with as little, and parts of both."""
+    header = "id,latitude,longitude,country,city"
+    rows = ["a,48,16,AT,Wien", "b,47,11,,Hall", "c,35,139,JP,", "d,35,139,,", "e,1,2,AT,Linz"]
+    (folder / "m.csv").write_text("\n".join([header, *rows]) + "\n")
+    (folder / "t.csv").write_text("id,kind\na,x\nb,y\n")
+    (folder / "p.csv").write_text("lat,lon,name,admin1,admin2,cc\n47,11,,,,AT\n")
+    np.save(folder / "four.npy", np.eye(4, dtype=np.float32))
+    (folder / "four.txt").write_text("a\nb\nc\nd\n")
+    run("embed", "--from", "four.npy", "--ids", "four.txt", "-o", "four.h5")
+    places = ("build-entities", "m.csv", "--levels", "country,city", "--embeddings", "four.h5")
+    run(*places, "--geocode", "p.csv", "-o", "filled.h5")
+    run(*places, "--shard", "0/2", "-o", "part.h5")
+    run(*places, "-o", "plain.entities.h5")
+    kinds_of = ("build-entities", "t.csv", "--levels", "kind")
+    run(*kinds_of, "-o", "taxonomy.h5")
+    run(*kinds_of, "--shard", "0/2", "-o", "taxonomy.part.h5")
+    entities_made.save(folder / "text.h5", t=2)
+    names = ("filled", "part", "plain.entities", "taxonomy", "taxonomy.part", "text")
+    return [folder / f"{name}.h5" for name in names]
 
 
 def of_training(folder: Path) -> list[Path]:
