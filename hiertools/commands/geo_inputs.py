@@ -39,8 +39,14 @@ def open_predictions(source: "Source") -> Opened:
     """Open predictions, of which the first is read."""
     from itertools import chain
 
-    from hiertools.files.predictions import read_predictions
+    from hiertools.files import json
+    from hiertools.files.inputs import HDF5_MAGIC
+    from hiertools.files.predictions import KIND, read_predictions
 
+    kind = json.kind_of(source)
+    if source.head.startswith(HDF5_MAGIC) or kind not in (None, KIND):
+        what = "HDF5" if kind is None else f"a {kind} file"
+        raise UserError(f"{source.name}: is {what}; predictions of hiertools query are needed")
     header, found = read_predictions(source)
     first = next(found, None)
     if first is None:
@@ -95,6 +101,8 @@ def true_places(
                 f" {', '.join(levels)}"
             )
         return geo_truth.of_entities(str(path), entities, read_members(path))
+    if source.head.lstrip().startswith(b"{"):
+        raise UserError(f"{source.name}: is JSON; the truth is a CSV file or a file of entities")
     found = geo_truth.of_table(source, levels, like=like, osv5m=osv5m)
     run.add_input(path, source.digest())
     return found

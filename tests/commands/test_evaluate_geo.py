@@ -74,7 +74,8 @@ def run(folder, tmp_path, monkeypatch, capsys):
     def evaluate(*arguments, truth="truth.csv"):
         monkeypatch.chdir(folder)
         out = tmp_path / "metrics.json"
-        words = [str(each) for each in arguments] + (["--truth", str(truth)] if truth else [])
+        words = ["--truth", str(truth)] if truth else []
+        words += [str(each) for each in arguments]
         code = main(["evaluate", "geo", *words, "--resamples", "50", "-o", str(out), "--overwrite"])
         said = capsys.readouterr()
         return code, read_metrics(out) if code == 0 else None, said.err
@@ -348,6 +349,9 @@ def test_against_other_predictions(run, folder, tmp_path):
 def test_against_metrics(run, tmp_path):
     assert run("p.jsonl")[0] == 0
     (tmp_path / "before.json").write_bytes((tmp_path / "metrics.json").read_bytes())
+    code, _, said = run(tmp_path / "before.json")
+    assert code == 3
+    assert "is a metrics file; predictions of hiertools query are needed" in said
     code, again, said = run("p.jsonl", "--against", tmp_path / "before.json")
     assert code == 0, said
     assert all(row["against"] == row["value"] for row in again.metrics)
@@ -420,7 +424,8 @@ def test_bad_predictions(run, tmp_path, text, message):
         (["other.jsonl", "--entities", "e.h5"], 3, "the predictions are of other entities than"),
         (["missing.jsonl"], 3, "missing.jsonl: no such file"),
         (["truth.csv"], 0, ""),
-        (["e.h5"], 3, "e.h5"),
+        (["e.h5"], 3, "e.h5: is HDF5; predictions of hiertools query are needed"),
+        (["p.jsonl", "--truth", "p.jsonl"], 3, "p.jsonl: is JSON; the truth is a CSV file or"),
         (["p.jsonl", "--entities", "p.jsonl"], 3, "p.jsonl: is not an HDF5 file"),
     ],
 )
