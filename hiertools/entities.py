@@ -226,9 +226,10 @@ def _columns(gathered: Gathered, kept: Spool) -> Callable[[str], Iterator[Array]
 
 
 def check_merged(parts: Sequence[tuple[str, Part]], output: Path) -> None:
-    """Raise `UserError` where two parts have the same item."""
+    """Raise `UserError` where two parts have the same item, or counts are not those of items."""
     hashes = Spool(output, np.uint64)
-    for _, part in parts:
+    for name, part in parts:
+        _check_counts(name, part)
         for ids in part.column("id"):
             hashes.append(entity_join.hashes(ids))
     pair = entity_join.repeated(hashes)
@@ -239,6 +240,17 @@ def check_merged(parts: Sequence[tuple[str, Part]], output: Path) -> None:
                 if 0 <= row < len(ids):
                     raise UserError(f"{name}: {items.decode(ids[row])!r} is in an earlier part too")
                 row -= len(ids)
+
+
+def _check_counts(name: str, part: Part) -> None:
+    folds, leaves = part.fold_count.shape
+    found = np.zeros(folds * leaves, np.int64)
+    for leaf, fold in zip(part.column("leaf"), part.column("fold"), strict=True):
+        if len(leaf) and not (leaf.min() >= 0 and leaf.max() < leaves and fold.max() < folds):
+            raise UserError(f"{name}: an item is in a node or a fold that is not there")
+        found += np.bincount(fold.astype(np.int64) * leaves + leaf, minlength=len(found))
+    if (found != part.fold_count.ravel()).any():
+        raise UserError(f"{name}: the counts are not those of the items")
 
 
 def finish(parts: Sequence[Part]) -> tuple[Entities, "Merged", Columns]:

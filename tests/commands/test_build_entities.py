@@ -6,6 +6,7 @@ import subprocess
 import sys
 import time
 
+import h5py
 import numpy as np
 import pytest
 import torch
@@ -419,6 +420,31 @@ def test_parts_must_be_whole_and_of_a_kind(made, tmp_path, capsys):
         words = [n if n.startswith("-") else str(tmp_path / f"{n}.h5") for n in names]
         assert main(["build-entities", *words, "-o", str(tmp_path / "o.h5")]) == code
         assert message in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "message"),
+    [("fold_count", 1, "the counts are not"), ("items/leaf", 99, "an item is in a node")],
+)
+def test_a_part_that_contradicts_itself_is_refused(made, tmp_path, capsys, name, value, message):
+    plain("p.h5", tmp_path, made / "m.csv", "--shard", "0/2")
+    plain("q.h5", tmp_path, made / "m.csv", "--shard", "1/2")
+    with h5py.File(tmp_path / "q.h5", "r+") as file:
+        file[name][0] = value
+    given = [str(tmp_path / "p.h5"), str(tmp_path / "q.h5"), "-o", str(tmp_path / "o.h5")]
+    assert main(["build-entities", *given]) == 3
+    assert f"q.h5: {message}" in " ".join(capsys.readouterr().err.split())
+
+
+def test_an_item_is_in_one_part(made, tmp_path, capsys):
+    text = (made / "m.csv").read_text(encoding="utf-8")
+    for name in ("a", "b"):
+        (tmp_path / f"{name}.csv").write_text(text, encoding="utf-8")
+        for i in range(2):
+            plain(f"{name}{i}.h5", tmp_path, tmp_path / f"{name}.csv", "--shard", f"{i}/2")
+    given = [str(tmp_path / name) for name in ("a0.h5", "a1.h5", "b0.h5", "b1.h5")]
+    assert main(["build-entities", *given, "-o", str(tmp_path / "o.h5")]) == 3
+    assert "'00000000000000000' is in an earlier part too" in capsys.readouterr().err
 
 
 WRONG = [
