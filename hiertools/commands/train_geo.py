@@ -320,8 +320,11 @@ def _train(
         return
     from dataclasses import asdict
 
+    import torch
+
     from hiertools.training import store
 
+    torch.set_float32_matmul_precision("highest")  # an environment may have allowed TF32
     config = store.digest({**asdict(plan), **digests})
     training = Training(
         config, plan.epochs, plan.clip_norm, len(examples), examples.seen,
