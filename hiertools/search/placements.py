@@ -48,7 +48,7 @@ class Answerer:
 
     def __init__(self, index: EntityIndex, question: Question) -> None:
         self._index, self._question = index, question
-        self.temperature = temperature_of(index, question.by)
+        self.temperature = temperature_of(index, question)
         self._placer = EntityPlacer(index, device=question.device)
         self._search = search_of(index, question)
 
@@ -121,10 +121,12 @@ def default_score(index: EntityIndex) -> str:
     return "energy" if index.head else "ip"
 
 
-def temperature_of(index: EntityIndex, by: str) -> float | None:
-    """Return the temperature that was found for a score, None if none was."""
+def temperature_of(index: EntityIndex, question: Question) -> float | None:
+    """Return the temperature that was found for paths by a score, None if none was."""
     found = index.meta.get("temperature")
-    return found if found is not None and index.meta["calibration"]["score"] == by else None
+    if found is None or question.method == "flat":
+        return None
+    return found if index.meta["calibration"]["score"] == question.by else None
 
 
 def search_of(index: EntityIndex, question: Question) -> Search:

@@ -13,7 +13,7 @@ from hiertools.metrics.geo import calibration_error, reliability
 from hiertools.search.path_scores import Values
 from hiertools.search.tree import Rows
 
-LOG_TEMPERATURES = (-12.0, 12.0)
+LOG_TEMPERATURES = (-9.0, 7.0)  # beyond it probabilities are certain, or all the same
 LEAST = 1e-6  # that a probability is taken for in a logarithm: no answer is certain
 BINS = 15
 

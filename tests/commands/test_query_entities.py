@@ -180,6 +180,8 @@ def test_calibrate(of, capsys):
         capsys.readouterr().err
     )
     assert predictions()[0]["temperature"] is None
+    run("query", "c.h5", "queries.h5", "--method", "flat", "--overwrite")
+    assert predictions()[0]["temperature"] is None
 
 
 def test_a_taxonomy_without_coordinates(capsys, tmp_path):
