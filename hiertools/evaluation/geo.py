@@ -55,8 +55,10 @@ def evaluate(
     case = _case(truth, answers, training, namer, plan)
     if not case.levels:
         foreign = answers.sureness is None
-        lacks = "the predictions have no entities" if foreign else "the truth has no labels"
-        say(f"{lacks}: only distances are judged")
+        what = (
+            "the predictions have no entities" if foreign else "the truth has none of their levels"
+        )
+        say(f"{what}: only distances are judged")
     against = _case(truth, other, training, namer, plan) if other is not None else None
     rows = list(metric_rows(case, against, resamples=plan.resamples, seed=plan.seed))
     if not rows:

@@ -300,6 +300,7 @@ def test_a_table_without_labels_has_distances_alone(run, tmp_path):
     (tmp_path / "bare.csv").write_text("\n".join(lines) + "\n")
     code, found, said = run("p.jsonl", truth=tmp_path / "bare.csv")
     assert code == 0, said
+    assert "the truth has none of their levels: only distances are judged" in said
     assert {row["metric"] for row in found.metrics} == {
         "mean_km", "median_km", "geoscore", "recall",
     }  # fmt: skip
@@ -323,6 +324,7 @@ def test_predictions_of_another_program(run, folder, tmp_path, form):
     assert {row["metric"] for row in found.metrics} == {
         "mean_km", "median_km", "geoscore", "recall",
     }  # fmt: skip
+    assert "the predictions have no entities: only distances are judged" in said
     assert rows(found)["mean_km", None]["value"] == pytest.approx(np.mean(KM))
     assert {row["by"] for row in found.tables["slices"]} == {"count"}  # no country has 10 items
 
