@@ -53,6 +53,7 @@ def test_built_entities_say_the_same(tmp_path):
     entities, members = read_entities(tmp_path / "e.h5"), read_members(tmp_path / "e.h5")
     other = geo_truth.of_entities("e.h5", entities, members)
     assert keys(other) == keys(found)
+    np.testing.assert_array_equal(other.code < 0, found.code < 0)
     for name in ("id", "levels", "country"):
         assert getattr(other, name) == getattr(found, name)
     np.testing.assert_array_equal(other.latitude, found.latitude)
