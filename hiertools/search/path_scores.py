@@ -4,6 +4,7 @@ Each entity with a name has a value for a query, and a path has the mean over it
 a name, so that a missing level is no advantage. `last` takes the deepest such level alone.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -11,9 +12,10 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from hiertools.kernels.pairwise_angle import GEOMETRIES
-from hiertools.search.best import in_chunks
+from hiertools.search.best import MULTIPLE, in_chunks
 from hiertools.search.tree import Points, Rows
 
+NUMBERS = 24_576  # of a part: fewer than those for which torch wakes several threads
 SCORES = ("energy", "distance", "ip", "log-probability", "last")
 
 Values = NDArray[np.float64]
@@ -56,8 +58,8 @@ class PathScore:
     def values(self, queries: Points, points: Points, levels: Rows) -> Values:
         """Return the value of pairs of a query and an entity of a level, in float64."""
         if self.by == "ip":
-            return in_chunks(self._inner, queries, points)
-        distance = in_chunks(self._distance, queries, points)
+            return _in_parts(self._inner, queries, points)
+        distance = _in_parts(self._distance, queries, points)
         return -self.weights[levels] * (distance**2 if self.is_squared else distance)
 
     def _distance(self, x: Tensor, y: Tensor) -> Tensor:
@@ -80,3 +82,11 @@ class PathScore:
         else:
             found = np.where(named, values, 0).sum(-1) / np.maximum(named.sum(-1), 1)
         return np.where(named.any(-1), found, -np.inf)
+
+
+def _in_parts(function: Callable[..., Tensor], queries: Points, points: Points) -> Values:
+    """Return a function's number for each pair, the same whatever the other pairs are."""
+    rows = max(1, NUMBERS // (points.shape[1] * MULTIPLE)) * MULTIPLE
+    starts = range(0, len(points), rows)
+    parts = [in_chunks(function, queries[i : i + rows], points[i : i + rows]) for i in starts]
+    return np.concatenate(parts) if parts else np.zeros(0)
