@@ -336,13 +336,13 @@ def _labelled(
 
 
 def _read_parts(run: "Run", paths: list[Path], output: Path) -> list["Part"]:
-    from hiertools import entities
+    from hiertools import entity_merge
     from hiertools.files import entity_part, inputs
 
     parts = [(str(path), entity_part.read_part(path)) for path in paths]
     entity_part.check_together(parts)
     parts.sort(key=lambda pair: pair[1].meta["shard"][0])  # of several sets: in their order
-    entities.check_merged(parts, output)
+    entity_merge.check_merged(parts, output)
     for name, part in parts:
         run.add_input(name, inputs.digest_file(Path(name)), part.chain)
     return [part for _, part in parts]
@@ -361,13 +361,13 @@ def _finish(run: "Run", parts: list["Part"], options: dict[str, Any]) -> None:
     """Write the entities of parts, and their hierarchy if it is wanted."""
     from dataclasses import replace
 
-    from hiertools import entities as building
+    from hiertools import entity_merge
     from hiertools.entity_table import warn_of
     from hiertools.files.entities import hierarchy_of, write_entities
     from hiertools.files.hierarchy import write_hierarchy
     from hiertools.terminal import say, warn
 
-    entities, sums, members = building.finish(parts)
+    entities, sums, members = entity_merge.finish(parts)
     if lost := entities.meta["left_out"].get("without_labels"):
         warn(f"{lost:,} items have no label at any level and are left out")
     warn_of(entities)

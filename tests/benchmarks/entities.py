@@ -1,6 +1,6 @@
 """Memory of build-entities beside the number of rows: it is to be flat.
 
-    python tests/benchmarks/entities.py [--rows 500000,1000000,5000000] [--dimension 64]
+    python tests/benchmarks/entities.py [--rows 500000,1000000,5000000] [--dimension 64] [--shuffle]
 
 Makes metadata and embeddings of so many rows over the same 50,000 cities, builds entities and
 prints a line of JSON for each: peak resident memory, and the peak of the memory that belongs to no
@@ -30,8 +30,8 @@ def ids(start: int, stop: int) -> np.ndarray:
     return np.char.add(b"1000000", np.arange(10**9 + start, 10**9 + stop).astype("S10"))
 
 
-def make(folder: Path, rows: int, dimension: int) -> None:
-    """Write metadata.csv and embeddings.h5."""
+def make(folder: Path, rows: int, dimension: int, shuffle: bool) -> None:
+    """Write metadata.csv and embeddings.h5, in the same order or any."""
     rng = np.random.default_rng(0)
     with open(folder / "metadata.csv", "w") as file:
         file.write("id,latitude,longitude,country,region,sub-region,city\n")
@@ -48,9 +48,10 @@ def make(folder: Path, rows: int, dimension: int) -> None:
         rng.normal(size=(min(BLOCK, rows - start), dimension)).astype(np.float32)
         for start in range(0, rows, BLOCK)
     )
+    order = rng.permutation(rows) if shuffle else np.arange(rows)
     about = {"encoder": "random", "digest": "0" * 64, "output": "embedding", "preprocess": {}}
     write_embeddings(
-        folder / "embeddings.h5", blocks, dimension, Items(ids(0, rows)),
+        folder / "embeddings.h5", blocks, dimension, Items(ids(0, rows)[order]),
         meta={**about, "dimension": dimension}, chain=[], overwrite=True,
     )  # fmt: skip
 
@@ -97,14 +98,16 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--rows", default="500000,1000000,5000000")
     parser.add_argument("--dimension", type=int, default=64)
+    parser.add_argument("--shuffle", action="store_true", help="embeddings in another order")
     parser.add_argument("more", nargs="*", help="more options of the command, after --")
     arguments = parser.parse_args()
+    more = [*arguments.more, *(["--sort"] if arguments.shuffle else [])]
     for rows in map(int, arguments.rows.split(",")):
         with tempfile.TemporaryDirectory(prefix="entities-") as folder:
-            make(Path(folder), rows, arguments.dimension)
-            found = build(Path(folder), arguments.more)
+            make(Path(folder), rows, arguments.dimension, arguments.shuffle)
+            found = build(Path(folder), more)
         found["rows_per_s"] = round(rows / float(str(found["wall_s"])))
-        print(json.dumps({"rows": rows, **found, "more": arguments.more, **measured.machine()}))
+        print(json.dumps({"rows": rows, **found, "more": more, **measured.machine()}))
 
 
 if __name__ == "__main__":
