@@ -5,11 +5,12 @@
 A synthetic hierarchy has as many entities as HierLoc's, 233 / 4,946 / 29,214 / 209,894, with as
 uneven branching as GeoNames (at most 208 / 315 / 2,137 children); a query is a city's tangent
 vector and noise. Prints tables and one line of JSON. Search over 5 million images of 1,024 numbers
-is NOT run: a sample is searched, and its time is multiplied. Takes some minutes and 4 GB.
+is NOT run: a sample is searched, and its time is multiplied. Takes a few minutes and 3 GB.
 """
 
 import argparse
 import json
+import resource
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -316,6 +317,7 @@ def main() -> None:
         space, queries, given.sample, beam_ms[f"batch {BATCH}"], placing
     )
     show("Beside images", found["beside_images"])
+    found["peak_mb"] = round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024)
     line = json.dumps({**measured.machine(), "sizes": SIZES, "queries": given.queries, **found})
     print(f"\n{line}")
     if given.json:
