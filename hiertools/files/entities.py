@@ -279,6 +279,9 @@ def check(path: Path, *, full: bool) -> None:
         for name in ("image_sums", "text") if full else ():
             if getattr(entities, name) is not None:
                 reader.verify_matrix(name)
+                for rows in _cut(getattr(entities, name)):
+                    if not np.isfinite(rows).all():
+                        raise UserError(f"{path}: '{name}' has numbers that are not finite")
 
 
 def describe(path: Path) -> Document:

@@ -12,7 +12,9 @@ from hiertools.files import (
     checkpoint,
     counts,
     embeddings,
+    entities,
     entity_index,
+    entity_part,
     hierarchy,
     index,
     kinds,
@@ -25,6 +27,7 @@ from hiertools.files import (
     results,
 )
 from hiertools.files.items import Items, encode, label_sets
+from tests import entities_made
 from tests.files import (
     test_entity_index,
     test_index,
@@ -43,6 +46,8 @@ ARRAYS = (
     "model_file",
     "index_file",
     "entity_index_file",
+    "entities_file",
+    "entity_part_file",
     "checkpoint_file",
     "results_file",
 )
@@ -120,6 +125,38 @@ def entity_index_file(tmp_path_factory):
     return test_entity_index.save(tmp_path_factory.mktemp("entity-index") / "i.h5")
 
 
+@pytest.fixture(scope="module")
+def entities_file(tmp_path_factory):
+    path = tmp_path_factory.mktemp("entities") / "e.h5"
+    entities_made.save(path, t=3)
+    return path
+
+
+@pytest.fixture(scope="module")
+def entity_part_file(tmp_path_factory):
+    path = tmp_path_factory.mktemp("entity-part") / "p.h5"
+    nodes = [
+        entity_part.LevelNodes(np.array([-1, -1]), ["at", "jp"], ["AT", "JP"]),
+        entity_part.LevelNodes(np.array([0, 1, 0]), ["hall", "edo", ""], ["Hall", "Edo", ""]),
+    ]
+    columns = {"id": np.array([b"a", b"b"]), "leaf": np.array([0, 1]), "fold": np.array([1, 0])}
+    meta = {
+        "levels": ["country", "city"], "folds": 2, "centroid": None, "features": 3, "rows": 2,
+        "id_bytes": 1, "filled": 0, "left_out": {}, "shard": [0, 2], "source": {"files": ["m"]},
+    }  # fmt: skip
+    sums = np.arange(18).reshape(6, 3)
+    part = entity_part.Part(
+        nodes,
+        np.array([[0, 1, 0], [1, 0, 0]]),
+        sums,
+        None,
+        lambda name: iter([columns[name]]),
+        meta,
+    )
+    entity_part.write_part(path, part, chain=[], overwrite=False)
+    return path
+
+
 def ranked(path, format):
     """Write results of some queries with some hits."""
     rankings = (
@@ -146,6 +183,21 @@ def arrays_of(found):
             return {**found.head, "points": found.points, "": np.frombuffer(found.structure, "u1")}
         case entity_index.EntityIndex():
             return {**found.head, "points": found.points, **vars(found.nodes)}
+        case entities.Entities():
+            items_of = vars(entities.read_members(found.image_sums.filename))
+            return {
+                key: x
+                for key, x in {**vars(found), **items_of}.items()
+                if isinstance(x, np.ndarray)
+            }
+        case entity_part.Part():
+            nodes = {f"parent{i}": level.parent for i, level in enumerate(found.nodes)}
+            texts = [x for level in found.nodes for x in (*level.token, *level.name)]
+            columns = {
+                name: np.concatenate([*found.column(name)]) for name in ("id", "leaf", "fold")
+            }
+            sums = {"fold_count": found.fold_count, "sums": found.sums, "texts": np.array(texts)}
+            return {**nodes, **columns, **sums}
         case checkpoint.Checkpoint():
             return found.arrays
 
@@ -160,6 +212,8 @@ READERS = {
         else index.read_index(path)
     ),
     "checkpoint": checkpoint.read_checkpoint,
+    "entities": entities.read_entities,
+    "entity-part": entity_part.read_part,
 }
 
 
