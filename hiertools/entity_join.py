@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from hiertools.entity_spool import Spool
 
-ROWS = 1 << 18  # that are sorted at once
+ROWS = 1 << 20  # that are sorted at once
 
 Hashes = NDArray[np.uint64]
 Rows = NDArray[np.int64]
