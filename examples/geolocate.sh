@@ -49,7 +49,8 @@ run hiertools geocode coordinates.csv --places gazetteer.csv -o named.csv --over
 awk 'NR == 1 || NR % 10 > 1' named.csv > train.csv
 awk 'NR == 1 || NR % 10 == 1' named.csv > heldout.csv
 awk 'NR == 1 || NR % 10 == 0' named.csv > test.csv
-python "$here/stand_ins.py" embed "$wheel" train.csv heldout.csv test.csv
+# With as much nuisance the nearest mean finds the country of about 58 %, as of real photographs.
+python "$here/stand_ins.py" embed "$wheel" train.csv heldout.csv test.csv --nuisance 0.22
 for part in train heldout test; do
     run hiertools embed --from "$part.npy" --ids "$part.ids" --made-by geoclip-stand-in \
         -o "$part.h5" --overwrite

@@ -7,8 +7,9 @@ place is, and little else. A photograph says mostly other things, so a stand-in 
 
 where `feature` is the unit feature of the coordinates moved by about 40 km, `mean` that of all of
 geoclip's coordinates, and `nuisance` a normal vector in one fixed random subspace of 64 dimensions.
-With s near 0.32 the nearest mean image finds the country of about as many stand-ins in Europe as
-of photographs in the paper. What is measured on stand-ins is no result on images.
+s is chosen so that the nearest mean image finds the country of about as many stand-ins as of
+photographs in the paper, 58 %: about 0.32 with 16,000 images in the 27 countries of the EU, 0.22
+with 4,800 in 50 countries of Europe. What is measured on stand-ins is no result on images.
 
     python stand_ins.py coordinates WHEEL -n 20000 [--box SOUTH WEST NORTH EAST]  > coordinates.csv
     python stand_ins.py embed WHEEL CSV... [--nuisance 0.32] [--seed 0]     X.csv to X.npy, X.ids

@@ -8,12 +8,16 @@ import sys
 import time
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 from PIL import Image
 
 from hiertools import plugins
+from hiertools.files.embeddings import write_embeddings
+from hiertools.files.entities import write_entities
 from hiertools.losses.contrast import Contrast, Masks
+from tests.training.geography import ENCODER, Geography
 
 ROOT = Path(__file__).parent.parent
 
@@ -108,3 +112,35 @@ def test_a_slurm_task_embeds_its_shard_and_continues(tmp_path):
         check=True,
     )
     assert "rows: 32" in info.stdout
+
+
+def test_a_slurm_job_trains_on_entities_and_continues(tmp_path):
+    """Without Slurm, on one process: a signal stops it half-way, a second run ends it."""
+    world = Geography(200)
+    write_entities(tmp_path / "e.h5", world.entities, world.members, chain=[], overwrite=False)
+    size = world.vectors.shape[1]
+    about = {**ENCODER, "dimension": size}
+    halves = np.split(np.arange(200), [90])
+    for name, rows in zip(("one.h5", "two.h5"), halves, strict=True):
+        items = world.members.items.take(rows)
+        write_embeddings(
+            tmp_path / name, [world.vectors[rows]], size, items, meta=about, chain=[],
+            overwrite=False,
+        )  # fmt: skip
+    script, model = str(ROOT / "examples/slurm-train-geo.sh"), tmp_path / "model.h5"
+    files = [str(tmp_path / name) for name in ("e.h5", "model.h5", "one.h5", "two.h5")]
+    job = environment(SLURM_GPUS_ON_NODE="1", OMP_NUM_THREADS="1")
+    process = subprocess.Popen(["bash", script, *files], env=job, stderr=subprocess.PIPE, text=True)
+    deadline = time.monotonic() + 120
+    while not Path(f"{model}.log.jsonl").exists() and time.monotonic() < deadline:
+        assert process.poll() is None
+        time.sleep(0.05)
+    process.send_signal(signal.SIGUSR1)
+    _, error = process.communicate(timeout=120)
+    assert process.returncode in (0, 75), error  # 0 where it had ended before the signal
+    assert process.returncode == 0 or not model.exists()
+    again = subprocess.run(
+        ["bash", script, *files], env=job, capture_output=True, text=True, check=False
+    )
+    assert again.returncode == 0, again.stderr
+    assert model.exists()
