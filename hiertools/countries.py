@@ -58,7 +58,8 @@ def is_island(alpha2: str) -> bool:
     """Return whether a country has no land border with another one in GeoNames' table.
 
     So Australia, Singapore (in spite of its bridge) and Antarctica are islands, while Ireland,
-    the United Kingdom, Haiti and Cuba (for Guantanamo) are none. Raises `KeyError` for a code that is none.
+    the United Kingdom, Haiti and Cuba (for Guantanamo) are none. Raises `KeyError` for a code that
+    is none.
     """
     return not _countries()[alpha2]["neighbours"]
 

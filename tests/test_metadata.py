@@ -25,14 +25,19 @@ FORMATS = {
         "id,latitude,longitude,thumb_original_url,country,sequence,region,sub-region,city,unique_city\n"
         "860133474581133,-31.9,117.7,u,NA,s,Western Australia,,Cunderdin,c\n",
         "860133474581133",
-        {"country": ["NA"], "region": ["Western Australia"], "sub-region": [""], "city": ["Cunderdin"]},
+        {
+            "country": ["NA"], "region": ["Western Australia"], "sub-region": [""],
+            "city": ["Cunderdin"],
+        },
     ),
     "mini": (
         "image_id,longitude,latitude,city,area,region,country\n15,117.7,-31.9,C,A,W,AU\n",
         "15",
         {"country": ["AU"], "region": ["W"], "sub-region": ["A"], "city": ["C"]},
     ),
-    "mp16": ("IMG_ID,LAT,LON,S3_Label\ne1/55/4763369508.jpg,-31.9,117.7,0\n", "e1/55/4763369508", {}),
+    "mp16": (
+        "IMG_ID,LAT,LON,S3_Label\ne1/55/4763369508.jpg,-31.9,117.7,0\n", "e1/55/4763369508", {}
+    ),
     "mp16-pro": (
         "IMG_ID,LAT,LON,neighbourhood,city,county,state,region,country,continent\n"
         "e1_55_4763369508.jpg,-31.9,117.7,n,Perth,Shire,WA,Oceania,Australia,O\n",
@@ -40,7 +45,9 @@ FORMATS = {
         {"country": ["Australia"], "region": ["WA"], "sub-region": ["Shire"], "city": ["Perth"]},
     ),
     "im2gps3k": (
-        "IMG_ID,AUTHOR,LAT,LON\n1000_e6_1125_7@N00.jpg,7@N00,-31.9,117.7\n", "1000_e6_1125_7@N00", {}
+        "IMG_ID,AUTHOR,LAT,LON\n1000_e6_1125_7@N00.jpg,7@N00,-31.9,117.7\n",
+        "1000_e6_1125_7@N00",
+        {},
     ),
     "geoclip": ("IMG_FILE,LAT,LON\na/b.JPG,-31.9,117.7\n", "a/b", {}),
     "pigeon": ("image,lat,lng\nx.png,-31.9,117.7\n", "x", {}),

@@ -19,9 +19,9 @@ from hiertools.commands.options import (
 from hiertools.errors import UsageError, UserError
 
 if TYPE_CHECKING:
-    from hiertools.entities import Rules
-    from hiertools.entity_pictures import Pictures
-    from hiertools.entity_rows import Gathered
+    from hiertools.entities.building import Rules
+    from hiertools.entities.gathering import Gathered
+    from hiertools.entities.pictures import Pictures
     from hiertools.files.entities import Entities
     from hiertools.files.entity_part import Part
     from hiertools.files.provenance import Run
@@ -204,9 +204,9 @@ def _gather(run: "Run", options: dict[str, Any], shard: tuple[int, int]) -> "Par
     """Return what the metadata has, joined to the embeddings."""
     from contextlib import ExitStack
 
-    from hiertools import entities
-    from hiertools.entity_pictures import opened
-    from hiertools.entity_rows import count_rows, empty
+    from hiertools.entities import building
+    from hiertools.entities.gathering import count_rows, empty
+    from hiertools.entities.pictures import opened
     from hiertools.files import inputs
     from hiertools.terminal import progress
 
@@ -223,18 +223,18 @@ def _gather(run: "Run", options: dict[str, Any], shard: tuple[int, int]) -> "Par
         gathered = empty(options["output"], bounds)
         collect = _labelled if options["on"] else _listed
         rules, nodes, about = collect(run, gathered, pictures, options)
-        entities.check_ids(gathered)
+        building.check_ids(gathered)
         for path, reader in zip(given, pictures.readers if pictures else (), strict=True):
             run.add_input(path, inputs.digest_file(path), reader.chain)
         with progress("adding embeddings", pictures.rows if pictures else 0) as tick:
-            return entities.part_of(
+            return building.part_of(
                 gathered, nodes, pictures, rules, about={**about, "shard": list(shard)},
                 joined=bool(options["on"]), tick=tick,
             )  # fmt: skip
 
 
 def _rules(options: dict[str, Any], levels: list[str]) -> "Rules":
-    from hiertools.entities import Rules
+    from hiertools.entities.building import Rules
 
     return Rules(
         levels, options["folds"], options["centroid"].value, options["batch_size"], options["sort"]
@@ -245,9 +245,10 @@ def _listed(
     run: "Run", gathered: "Gathered", pictures: "Pictures | None", options: dict[str, Any]
 ) -> tuple["Rules", Any, Any]:
     """Gather the items of metadata, a row each."""
-    from hiertools import entity_join, entity_rows, metadata
-    from hiertools.entity_labels import Paths
-    from hiertools.entity_table import nodes_of
+    from hiertools import metadata
+    from hiertools.entities import gathering, joining
+    from hiertools.entities.assembling import nodes_of
+    from hiertools.entities.labelling import Paths
     from hiertools.files import inputs, items
     from hiertools.terminal import progress, say, warn
 
@@ -259,12 +260,12 @@ def _listed(
     listed = None
     if options["images"]:
         names = run.used(options["images"], inputs.lines(options["images"]))
-        listed = entity_join.hashes(items.encode(names))
+        listed = joining.hashes(items.encode(names))
     like = pictures.id_at(0) if pictures and pictures.rows else None
     paths = Paths(levels, {"country": _country})
     with progress("reading metadata", None) as tick:
         for source in sources:
-            entity_rows.gather(
+            gathering.gather(
                 gathered, metadata.read(source, levels, like=like), paths,
                 folds=options["folds"], fill=fill, listed=listed, tick=tick,
             )  # fmt: skip
@@ -272,7 +273,7 @@ def _listed(
         run.add_input(source.path, source.digest())
     if gathered.filled:
         say(f"{gathered.filled:,} missing names are those of the nearest place")
-    missing = entity_rows.not_there(gathered, listed)
+    missing = gathering.not_there(gathered, listed)
     if missing:
         warn(f"{missing:,} listed items are not in the metadata")
     files = [str(path) for path in options["metadata"]]
@@ -318,17 +319,18 @@ def _labelled(
     run: "Run", gathered: "Gathered", pictures: "Pictures | None", options: dict[str, Any]
 ) -> tuple["Rules", Any, Any]:
     """Gather the items of embeddings by their labels."""
-    from hiertools import entity_classes, entity_rows, metadata
-    from hiertools.entity_table import nodes_of
+    from hiertools import metadata
+    from hiertools.entities import gathering, taxonomy
+    from hiertools.entities.assembling import nodes_of
     from hiertools.files import inputs
     from hiertools.terminal import warn
 
     assert pictures is not None
     source = inputs.Source(options["metadata"][0])
     levels = _split(options["levels"] or ",".join(metadata.header_of(source)))
-    paths, leaf_of = entity_classes.read(source, levels)
+    paths, leaf_of = taxonomy.read(source, levels)
     run.add_input(source.path, source.digest())
-    unknown = entity_rows.gather_labelled(gathered, pictures, leaf_of, folds=options["folds"])
+    unknown = gathering.gather_labelled(gathered, pictures, leaf_of, folds=options["folds"])
     if unknown is not None:
         warn(f"items have labels that {source.name} does not have, such as {unknown!r}")
     about = {"source": {"files": [str(source.path)], "on": "label"}}
@@ -336,13 +338,13 @@ def _labelled(
 
 
 def _read_parts(run: "Run", paths: list[Path], output: Path) -> list["Part"]:
-    from hiertools import entity_merge
+    from hiertools.entities import merging
     from hiertools.files import entity_part, inputs
 
     parts = [(str(path), entity_part.read_part(path)) for path in paths]
     entity_part.check_together(parts)
     parts.sort(key=lambda pair: pair[1].meta["shard"][0])  # of several sets: in their order
-    entity_merge.check_merged(parts, output)
+    merging.check_merged(parts, output)
     for name, part in parts:
         run.add_input(name, inputs.digest_file(Path(name)), part.chain)
     return [part for _, part in parts]
@@ -361,13 +363,13 @@ def _finish(run: "Run", parts: list["Part"], options: dict[str, Any]) -> None:
     """Write the entities of parts, and their hierarchy if it is wanted."""
     from dataclasses import replace
 
-    from hiertools import entity_merge
-    from hiertools.entity_table import warn_of
+    from hiertools.entities import merging
+    from hiertools.entities.assembling import warn_of
     from hiertools.files.entities import hierarchy_of, write_entities
     from hiertools.files.hierarchy import write_hierarchy
     from hiertools.terminal import say, warn
 
-    entities, sums, members = entity_merge.finish(parts)
+    entities, sums, members = merging.finish(parts)
     if lost := entities.meta["left_out"].get("without_labels"):
         warn(f"{lost:,} items have no label at any level and are left out")
     warn_of(entities)
@@ -392,8 +394,9 @@ def _finish(run: "Run", parts: list["Part"], options: dict[str, Any]) -> None:
 
 def _text(entities: "Entities", options: dict[str, Any]) -> tuple[Any, Any]:
     """Return embeddings of the names, and what made them."""
-    from hiertools import encoder, entity_text
+    from hiertools import encoder
     from hiertools.embedding import Settings, choose_device
+    from hiertools.entities import naming
     from hiertools.terminal import progress
 
     spec, prompt = options["text_encoder"], options["prompt"]
@@ -401,13 +404,13 @@ def _text(entities: "Entities", options: dict[str, Any]) -> tuple[Any, Any]:
     size = min(options["batch_size"], 64)
     settings = Settings("embedding", choose_device(options["device"]), "float32", size, 0, 1, 0.0)
     with progress("embedding names", None) as tick:
-        text = entity_text.embed_names(entities, loaded, settings, prompt=prompt, tick=tick)
-    return text, entity_text.describe(loaded, name=spec, prompt=prompt)
+        text = naming.embed_names(entities, loaded, settings, prompt=prompt, tick=tick)
+    return text, naming.describe(loaded, name=spec, prompt=prompt)
 
 
 def _filler(run: "Run", options: dict[str, Any]) -> tuple[Any, dict[str, Any]]:
     """Return what fills missing names, None without a gazetteer, and what the output says of it."""
-    from hiertools.entity_rows import filler
+    from hiertools.entities.gathering import filler
     from hiertools.files.inputs import Source
     from hiertools.files.places import read_places
 

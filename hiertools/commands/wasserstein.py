@@ -38,7 +38,9 @@ def wasserstein(
     b: Annotated[Path, typer.Argument(metavar="B", help="What to compare A with, in either form.")],
     hierarchy: Annotated[
         Path | None,
-        typer.Option(metavar="JSON|H5|-", help="The hierarchy or entities that labels are nodes of."),
+        typer.Option(
+            metavar="JSON|H5|-", help="The hierarchy or entities that labels are nodes of."
+        ),
     ] = None,
     ground: Annotated[
         Ground,

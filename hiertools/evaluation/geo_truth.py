@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from hiertools import countries, metadata
-from hiertools.entity_labels import escape, sanitize
+from hiertools.entities.labelling import escape, sanitize
 from hiertools.errors import UserError
 from hiertools.evaluation.geo_case import Codes, Floats, Rows
 from hiertools.evaluation.geo_osv5m import COLUMNS, Names, truth_of_names

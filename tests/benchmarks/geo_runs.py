@@ -22,7 +22,7 @@ import geo
 import measured
 import numpy as np
 
-from hiertools.files import embeddings as embedding_files
+from hiertools.files.embeddings import read_embeddings, write_embeddings
 
 TRAIN_OSV5M, TRAIN_CIFAR = 80, 8_000
 NUISANCE_OF_THE_WORLD = 0.19  # with more countries less of it hides as many of them
@@ -93,19 +93,26 @@ def street_views(folder: Path, name: str) -> list[dict[str, str]]:
 def cifar(given: argparse.Namespace) -> list[dict]:
     """Learn kingdoms, superclasses and classes of images; there are no coordinates."""
     work = given.work
-    ids = embedding_files.read_embeddings(given.embeddings).items.id.tolist()
-    order = np.random.default_rng(0).permutation(len(ids))
-    for name, rows in (("train", order[:TRAIN_CIFAR]), ("test", order[TRAIN_CIFAR:])):
-        (work / f"{name}.list").write_text("".join(f"{ids[i].decode()}\n" for i in sorted(rows)))
+    split(given.embeddings, work, TRAIN_CIFAR)
     for name, out in (("train", "entities"), ("test", "truth")):
-        geo.run("build-entities", given.data, "--on", "label", "--embeddings", given.embeddings,
-                "--images", work / f"{name}.list", "-o", work / f"{out}.h5",
-                "--overwrite")  # fmt: skip
+        geo.run("build-entities", given.data, "--on", "label", "--embeddings", work / f"{name}.h5",
+                "-o", work / f"{out}.h5", "--overwrite")  # fmt: skip
     for model in MODELS[1:]:
-        train(work, model, given.embeddings, "--images", work / "train.list", "--epochs", 20,
-              "--batch-size", 128, "--rate", "3e-4", "--anchor-rate", "3e-4")  # fmt: skip
-    test = ((given.embeddings, "--images", work / "test.list"), work / "truth.h5")
+        train(work, model, work / "train.h5", "--epochs", 20, "--batch-size", 128,
+              "--rate", "3e-4", "--anchor-rate", "3e-4")  # fmt: skip
+    test = ((work / "test.h5",), work / "truth.h5")
     return [judge(work, model, search, *test) for model in MODELS for search in SEARCHES]
+
+
+def split(path: Path, work: Path, n: int) -> None:
+    """Write n rows of an embeddings file, drawn by a seed, to train.h5 and the others to test.h5."""
+    whole = read_embeddings(path)
+    order = np.random.default_rng(0).permutation(len(whole.items))
+    for name, rows in (("train", np.sort(order[:n])), ("test", np.sort(order[n:]))):
+        write_embeddings(
+            work / f"{name}.h5", [whole.vectors[rows]], whole.vectors.shape[1],
+            whole.items.take(rows), meta=whole.meta, chain=whole.chain, overwrite=True,
+        )  # fmt: skip
 
 
 def train(work: Path, geometry: str, vectors: Path, *options: object) -> dict:

@@ -159,9 +159,9 @@ def test_pieces_of_the_metadata_give_the_same_bytes(made, tmp_path, monkeypatch)
     given = (made / "m.csv", "--embeddings", made / "e.h5")
     one = plain("one.h5", tmp_path, *given)
     monkeypatch.setattr("hiertools.files.csv.CHUNK_BYTES", 200)
-    monkeypatch.setattr("hiertools.entity_join.ROWS", 16)
-    monkeypatch.setattr("hiertools.entities.ROWS", 8)
-    monkeypatch.setattr("hiertools.entity_spool.MOST_AT_ONCE", 3)
+    monkeypatch.setattr("hiertools.entities.joining.ROWS", 16)
+    monkeypatch.setattr("hiertools.entities.building.ROWS", 8)
+    monkeypatch.setattr("hiertools.entities.spooling.MOST_AT_ONCE", 3)
     assert plain("two.h5", tmp_path, *given) == one
 
 

@@ -8,10 +8,11 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from hiertools import entity_join, places
-from hiertools.entity_labels import Paths
-from hiertools.entity_pictures import Pictures
-from hiertools.entity_spool import Spool, TextSpool
+from hiertools import places
+from hiertools.entities import joining
+from hiertools.entities.labelling import Paths
+from hiertools.entities.pictures import Pictures
+from hiertools.entities.spooling import Spool, TextSpool
 from hiertools.errors import UserError
 from hiertools.files import items
 from hiertools.files.inputs import Source
@@ -78,13 +79,13 @@ def gather(
     *,
     folds: int,
     fill: Fill | None,
-    listed: entity_join.Hashes | None,
+    listed: joining.Hashes | None,
     tick: Tick,
 ) -> None:
     """Add the rows of a metadata file. `listed`: hashes of the ids to take, None for all."""
     for rows in batches:
         encoded = items.encode(rows.id.to_list())
-        hashes = entity_join.hashes(encoded)
+        hashes = joining.hashes(encoded)
         mine = gathered.mine(len(rows))
         _keep_coordinates(gathered, rows, mine)
         gathered.where.append((len(gathered.hash), rows.batch.name, rows.batch.first_line))
@@ -94,7 +95,7 @@ def gather(
             continue
         kept = np.full(len(rows), True) if listed is None else np.isin(hashes, listed)
         gathered.ids.append(encoded[mine])
-        gathered.fold.append(entity_join.folds_of(hashes[mine], folds))
+        gathered.fold.append(joining.folds_of(hashes[mine], folds))
         gathered.leaf.append(_leaves(gathered, rows, mine, kept[mine], paths, fill))
 
 
@@ -178,7 +179,7 @@ def gather_labelled(
     """Add the items of embeddings by their labels; return a label that has no node, if any."""
     unknown: str | None = None
     for ids, (names, codes) in zip(pictures.ids(), pictures.labels(), strict=True):
-        hashes = entity_join.hashes(ids)
+        hashes = joining.hashes(ids)
         mine = gathered.mine(len(ids))
         gathered.hash.append(hashes)
         if mine.start == mine.stop:
@@ -188,18 +189,18 @@ def gather_labelled(
         if unknown is None and (found < 0).any():
             unknown = items.decode(names[codes[mine][np.argmin(found)]])
         gathered.ids.append(ids[mine])
-        gathered.fold.append(entity_join.folds_of(hashes[mine], folds))
+        gathered.fold.append(joining.folds_of(hashes[mine], folds))
         gathered.leaf.append(found)
     return unknown
 
 
-def not_there(gathered: Gathered, listed: entity_join.Hashes | None) -> int:
+def not_there(gathered: Gathered, listed: joining.Hashes | None) -> int:
     """Return how many of the listed items are not among the rows."""
     if listed is None:
         return 0
     wanted = np.unique(listed)
     seen = np.zeros(len(wanted), bool)
-    for block in gathered.hash.blocks(entity_join.ROWS):
+    for block in gathered.hash.blocks(joining.ROWS):
         place = np.minimum(np.searchsorted(wanted, block), len(wanted) - 1)
         seen[place[wanted[place] == block]] = True
     return int((~seen).sum())

@@ -4,10 +4,10 @@ import numpy as np
 import polars as pl
 import pytest
 
-from hiertools.entity_join import folds_of, hashes, places, repeated
-from hiertools.entity_labels import Paths, escape, sanitize
-from hiertools.entity_spool import Spool, TextSpool
-from hiertools.entity_sums import UNIT, add_units, upward
+from hiertools.entities.joining import folds_of, hashes, places, repeated
+from hiertools.entities.labelling import Paths, escape, sanitize
+from hiertools.entities.spooling import Spool, TextSpool
+from hiertools.entities.summing import UNIT, add_units, upward
 
 
 @pytest.mark.parametrize(
@@ -76,7 +76,7 @@ def spool(tmp_path, values):
 
 @pytest.mark.parametrize("rows", [2, 3, 100])
 def test_a_join_finds_rows_in_any_order(tmp_path, monkeypatch, rows):
-    monkeypatch.setattr("hiertools.entity_join.ROWS", rows)
+    monkeypatch.setattr("hiertools.entities.joining.ROWS", rows)
     wanted, table = spool(tmp_path, [5, 9, 7, 6, 1]), spool(tmp_path, [7, 8, 5, 6, 4, 1])
     found = places(wanted, table, tmp_path / "out")
     np.testing.assert_array_equal(found.read(0, 5), [2, -1, 0, 3, 5])
@@ -84,7 +84,7 @@ def test_a_join_finds_rows_in_any_order(tmp_path, monkeypatch, rows):
 
 @pytest.mark.parametrize("rows", [2, 3, 100])
 def test_a_repeated_id_is_found(tmp_path, monkeypatch, rows):
-    monkeypatch.setattr("hiertools.entity_join.ROWS", rows)
+    monkeypatch.setattr("hiertools.entities.joining.ROWS", rows)
     assert repeated(spool(tmp_path, [5, 9, 7, 6, 1])) is None
     assert repeated(spool(tmp_path, [5, 9, 7, 6, 7, 5, 5])) == (2, 4)
 

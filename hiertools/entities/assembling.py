@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from hiertools.entity_labels import Paths, escape
+from hiertools.entities.labelling import Paths, escape
 from hiertools.files import items
 from hiertools.files.entities import IMPLICIT, Entities
 from hiertools.files.entity_part import LevelNodes

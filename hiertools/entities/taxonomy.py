@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import polars as pl
 
-from hiertools.entity_labels import Paths
+from hiertools.entities.labelling import Paths
 from hiertools.errors import UserError
 from hiertools.files import csv
 from hiertools.files.inputs import Source

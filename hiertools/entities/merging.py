@@ -8,9 +8,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from hiertools import entity_join, entity_sums
-from hiertools.entity_spool import Spool
-from hiertools.entity_table import Table, assemble, global_rows
+from hiertools.entities import joining, summing
+from hiertools.entities.assembling import Table, assemble, global_rows
+from hiertools.entities.spooling import Spool
 from hiertools.errors import UserError
 from hiertools.files import items
 from hiertools.files.entities import Columns, Entities
@@ -28,8 +28,8 @@ def check_merged(parts: Sequence[tuple[str, Part]], output: Path) -> None:
     for name, part in parts:
         _check_counts(name, part)
         for ids in part.column("id"):
-            hashes.append(entity_join.hashes(ids))
-    pair = entity_join.repeated(hashes)
+            hashes.append(joining.hashes(ids))
+    pair = joining.repeated(hashes)
     if pair is not None:
         row = pair[1]
         for name, part in parts:
@@ -68,9 +68,9 @@ def finish(parts: Sequence[Part]) -> tuple[Entities, "Merged", Columns]:
         np.add.at(counts.T, rows[used], part.fold_count[:, used].T)
     offsets, parent, children = global_rows(table)
     _check_levels(table, offsets, levels)
-    above = entity_sums.upward(counts.T, table.parents[1:], table.sizes)
+    above = summing.upward(counts.T, table.parents[1:], table.sizes)
     fold_count = np.concatenate(above).T.copy()
-    entity_sums.check_most(fold_count.sum(axis=0))
+    summing.check_most(fold_count.sum(axis=0))
     latitude, longitude = _centroids(parts, table, np.concatenate(above).sum(axis=1))
     features = parts[0].meta["features"]
     merged = Merged(parts, table, (folds * len(parent), features))
@@ -116,12 +116,12 @@ def _centroids(parts: Sequence[Part], table: Table, count: Rows) -> tuple[Any, A
         used = rows >= 0
         assert part.position is not None
         np.add.at(leaf, rows[used], part.position[used])
-    sums = np.concatenate(entity_sums.upward(leaf, table.parents[1:], table.sizes))
+    sums = np.concatenate(summing.upward(leaf, table.parents[1:], table.sizes))
     if parts[0].meta["centroid"] == "latlon":
-        mean = sums / entity_sums.UNIT / count[:, None] * [90, 180]
+        mean = sums / summing.UNIT / count[:, None] * [90, 180]
         return mean[:, 0].clip(-90, 90), mean[:, 1].clip(-180, 180)
     sums[~sums.any(axis=1), 0] = 1  # opposite places: any will do
-    return coordinates(sums / entity_sums.UNIT)
+    return coordinates(sums / summing.UNIT)
 
 
 class Merged:
@@ -138,8 +138,8 @@ class Merged:
                 assert part.sums is not None
                 used = np.flatnonzero(rows >= 0)
                 np.add.at(leaf, rows[used], part.sums[fold * len(rows) + used])
-            levels = entity_sums.upward(leaf, self.table.parents[1:], self.table.sizes)
-            yield from entity_sums.as_floats(levels)
+            levels = summing.upward(leaf, self.table.parents[1:], self.table.sizes)
+            yield from summing.as_floats(levels)
 
 
 def _members(parts: Sequence[Part], table: Table, offsets: Rows) -> Columns:

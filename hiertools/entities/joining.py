@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from hiertools.entity_spool import Spool
+from hiertools.entities.spooling import Spool
 
 ROWS = 1 << 20  # that are sorted at once
 

@@ -11,10 +11,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from hiertools import entity_join, entity_sums
-from hiertools.entity_pictures import Pictures
-from hiertools.entity_rows import NOT_LISTED, UNLABELLED, Gathered
-from hiertools.entity_spool import Spool
+from hiertools.entities import joining, summing
+from hiertools.entities.gathering import NOT_LISTED, UNLABELLED, Gathered
+from hiertools.entities.pictures import Pictures
+from hiertools.entities.spooling import Spool
 from hiertools.errors import UserError
 from hiertools.files import items
 from hiertools.files.entity_part import LevelNodes, Part
@@ -41,7 +41,7 @@ class Rules:
 
 def check_ids(gathered: Gathered) -> None:
     """Raise `UserError` where two rows have one id: their labels could contradict each other."""
-    pair = entity_join.repeated(gathered.hash)
+    pair = joining.repeated(gathered.hash)
     if pair is not None:
         first, second = map(gathered.place, pair)
         raise UserError(f"{second}: has the same id as {first}; an item has one row")
@@ -99,11 +99,11 @@ def _places(gathered: Gathered, pictures: Pictures, rules: Rules) -> Spool:
     """
     wanted = Spool(gathered.output, np.uint64)
     for ids in pictures.ids():
-        wanted.append(entity_join.hashes(ids))
-    pair = entity_join.repeated(wanted)
+        wanted.append(joining.hashes(ids))
+    pair = joining.repeated(wanted)
     if pair is not None:
         raise UserError(f"the embeddings have {pictures.id_at(pair[0])!r} twice")
-    found = entity_join.places(wanted, gathered.hash, gathered.output)
+    found = joining.places(wanted, gathered.hash, gathered.output)
     last, row = -1, 0
     for block in found.blocks(ROWS):
         there = np.flatnonzero(block >= 0)
@@ -142,7 +142,7 @@ def _add_pictures(
         at = row[mine] - gathered.start
         leaf, fold = gathered.leaf.at(at).astype(np.int64), gathered.fold.at(at).astype(np.int64)
         rows = np.where(leaf < 0, -1, fold * leaves + leaf)
-        bad = entity_sums.add_units(vectors[mine], rows, sums)
+        bad = summing.add_units(vectors[mine], rows, sums)
         if bad >= 0:
             name = pictures.id_at(start + int(mine[bad]))
             raise UserError(f"the embedding of {name!r} is 0 or not finite; it has no direction")
@@ -199,7 +199,7 @@ def _add_rows(
             at = [spool.read(*span)[mask] for spool in (gathered.latitude, gathered.longitude)]
             on_sphere = rules.centroid == "sphere"
             numbers = unit_vectors(*at) if on_sphere else np.stack(at, axis=1) / [90, 180]
-            entity_sums.add_numbers(numbers, leaf, position)
+            summing.add_numbers(numbers, leaf, position)
     return counts.reshape(rules.folds, leaves), position
 
 
