@@ -105,7 +105,7 @@ def cifar(given: argparse.Namespace) -> list[dict]:
 
 
 def split(path: Path, work: Path, n: int) -> None:
-    """Write n rows of an embeddings file, drawn by a seed, to train.h5 and the others to test.h5."""
+    """Write n rows of embeddings, drawn by a seed, to train.h5, and the others to test.h5."""
     whole = read_embeddings(path)
     order = np.random.default_rng(0).permutation(len(whole.items))
     for name, rows in (("train", np.sort(order[:n])), ("test", np.sort(order[n:]))):
