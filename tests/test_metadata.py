@@ -123,3 +123,10 @@ def test_gzip_is_unpacked(tmp_path):
     path = tmp_path / "m.csv.gz"
     path.write_bytes(gzip.compress(b"id,city\na,b\n"))
     assert metadata.has_levels(Source(path), LEVELS) == ["city"]
+
+
+def test_json_is_no_metadata(tmp_path):
+    path = tmp_path / "a.json"
+    path.write_text('{"images": [' + "1, " * 1000 + "2]}")
+    with pytest.raises(UserError, match=r"a\.json: is JSON; a CSV file is needed$"):
+        metadata.columns_of(Source(path), ["country"])

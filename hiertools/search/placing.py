@@ -56,7 +56,7 @@ def check_fit(found: Document, features: int, name: str, taken: Document, taker:
     if found["digest"] != taken["digest"]:
         raise UserError(
             f"{name}: is of the encoder {_encoder(found)}, {taker} of {_encoder(taken)};"
-            f" embed with --encoder {taken['encoder']}"
+            f" {_how_to_embed(taken['encoder'])}"
         )
     if found["output"] != taken["output"]:
         raise UserError(f"{name}: has {found['output']} rows, {taker} takes {taken['output']} rows")
@@ -65,6 +65,13 @@ def check_fit(found: Document, features: int, name: str, taken: Document, taker:
             f"{name}: has {features} dimensions ({found['encoder']}), {taker} takes"
             f" {taken['features']} ({taken['encoder']})"
         )
+
+
+def _how_to_embed(encoder: str) -> str:
+    kind, _, maker = encoder.partition(":")
+    if kind == "from":
+        return f"take vectors of the same maker: embed --from FILE --made-by {maker}"
+    return f"embed with --encoder {encoder}"
 
 
 def _encoder(meta: Document) -> str:

@@ -4,9 +4,10 @@ import numpy as np
 import pytest
 import torch
 
+from hiertools.errors import UserError
 from hiertools.files.model import read_model
 from hiertools.models.parts import of_weights
-from hiertools.search.placing import Placer
+from hiertools.search.placing import Placer, check_fit
 from tests.search import material
 
 
@@ -35,3 +36,9 @@ def test_without_a_head_embeddings_are_points():
     vectors = np.ones((3, 2), np.float32)
     assert Placer({}, geometry="euclidean").place(vectors) is not None
     np.testing.assert_array_equal(Placer({}, geometry="euclidean").place(vectors), vectors)
+
+
+def test_vectors_of_another_maker_are_refused_with_a_way_out():
+    taken = {"encoder": "from:clip", "digest": "a" * 64, "output": "embedding", "features": 3}
+    with pytest.raises(UserError, match=r"embed --from FILE --made-by clip$"):
+        check_fit({**taken, "digest": "b" * 64}, 3, "q.h5", taken, "i.h5")
