@@ -21,6 +21,7 @@ from hiertools.errors import UsageError, UserError
 if TYPE_CHECKING:
     from hiertools.entities.building import Rules
     from hiertools.entities.gathering import Gathered
+    from hiertools.entities.joining import Hashes
     from hiertools.entities.pictures import Pictures
     from hiertools.files.entities import Entities
     from hiertools.files.entity_part import Part
@@ -162,11 +163,8 @@ def _check(options: dict[str, Any]) -> None:
 
     total = parse_shard(options["shard"])[1]
     if options["on"]:
-        for option in ("geocode", "images"):
-            if options[option]:
-                raise UsageError(
-                    f"--{option} is for metadata of items; with --on label it has none"
-                )
+        if options["geocode"]:
+            raise UsageError("--geocode is for metadata of items; with --on label it has none")
         if not options["embeddings"] or len(options["metadata"]) > 1:
             raise UsageError("--on label joins one table to the items of --embeddings")
     if options["sort"] and not options["embeddings"]:
@@ -246,21 +244,18 @@ def _listed(
 ) -> tuple["Rules", Any, Any]:
     """Gather the items of metadata, a row each."""
     from hiertools import metadata
-    from hiertools.entities import gathering, joining
+    from hiertools.entities import gathering
     from hiertools.entities.assembling import nodes_of
     from hiertools.entities.labelling import Paths
-    from hiertools.files import inputs, items
-    from hiertools.terminal import progress, say, warn
+    from hiertools.files import inputs
+    from hiertools.terminal import progress, say
 
     levels = _split(options["levels"] or LEVELS)
     sources = [inputs.Source(path) for path in options["metadata"]]
     fill, about = _filler(run, options)
     for source in sources:
         _check_levels(source, levels, filled=fill is not None)
-    listed = None
-    if options["images"]:
-        names = run.used(options["images"], inputs.lines(options["images"]))
-        listed = joining.hashes(items.encode(names))
+    listed = _hashes_of_images(run, options["images"])
     like = pictures.id_at(0) if pictures and pictures.rows else None
     paths = Paths(levels, {"country": _country})
     with progress("reading metadata", None) as tick:
@@ -273,11 +268,28 @@ def _listed(
         run.add_input(source.path, source.digest())
     if gathered.filled:
         say(f"{gathered.filled:,} missing names are those of the nearest place")
-    missing = gathering.not_there(gathered, listed)
-    if missing:
-        warn(f"{missing:,} listed items are not in the metadata")
+    _warn_of_missing(gathered, listed, "metadata")
     files = [str(path) for path in options["metadata"]]
     return _rules(options, levels), nodes_of(paths), {"source": {"files": files, **about}}
+
+
+def _hashes_of_images(run: "Run", path: Path | None) -> "Hashes | None":
+    """Return the hashes of the ids to take, None for all."""
+    from hiertools.entities import joining
+    from hiertools.files import inputs, items
+
+    if path is None:
+        return None
+    return joining.hashes(items.encode(run.used(path, inputs.lines(path))))
+
+
+def _warn_of_missing(gathered: "Gathered", listed: "Hashes | None", where: str) -> None:
+    from hiertools.entities import gathering
+    from hiertools.terminal import warn
+
+    missing = gathering.not_there(gathered, listed)
+    if missing:
+        warn(f"{missing:,} listed items are not in the {where}")
 
 
 def _country(text: str) -> str | None:
@@ -330,7 +342,11 @@ def _labelled(
     levels = _split(options["levels"] or ",".join(metadata.header_of(source)))
     paths, leaf_of = taxonomy.read(source, levels)
     run.add_input(source.path, source.digest())
-    unknown = gathering.gather_labelled(gathered, pictures, leaf_of, folds=options["folds"])
+    listed = _hashes_of_images(run, options["images"])
+    unknown = gathering.gather_labelled(
+        gathered, pictures, leaf_of, folds=options["folds"], listed=listed
+    )
+    _warn_of_missing(gathered, listed, "embeddings")
     if unknown is not None:
         warn(f"items have labels that {source.name} does not have, such as {unknown!r}")
     about = {"source": {"files": [str(source.path)], "on": "label"}}

@@ -174,9 +174,17 @@ def _fill(labels: dict[str, pl.Series], fill: Fill, latitude: Degrees, longitude
 
 
 def gather_labelled(
-    gathered: Gathered, pictures: Pictures, leaf_of: dict[bytes, int], *, folds: int
+    gathered: Gathered,
+    pictures: Pictures,
+    leaf_of: dict[bytes, int],
+    *,
+    folds: int,
+    listed: joining.Hashes | None,
 ) -> str | None:
-    """Add the items of embeddings by their labels; return a label that has no node, if any."""
+    """Add the items of embeddings by their labels; return a label that has no node, if any.
+
+    listed: as in `gather`.
+    """
     unknown: str | None = None
     for ids, (names, codes) in zip(pictures.ids(), pictures.labels(), strict=True):
         hashes = joining.hashes(ids)
@@ -186,8 +194,10 @@ def gather_labelled(
             continue
         leaves = np.array([leaf_of.get(name, UNLABELLED) for name in names.tolist()], np.int64)
         found = leaves[codes[mine]]
-        if unknown is None and (found < 0).any():
-            unknown = items.decode(names[codes[mine][np.argmin(found)]])
+        if listed is not None:
+            found[~np.isin(hashes[mine], listed)] = NOT_LISTED
+        if unknown is None and (found == UNLABELLED).any():
+            unknown = items.decode(names[codes[mine][np.argmax(found == UNLABELLED)]])
         gathered.ids.append(ids[mine])
         gathered.fold.append(joining.folds_of(hashes[mine], folds))
         gathered.leaf.append(found)

@@ -288,6 +288,30 @@ def test_a_table_of_classes_is_joined_by_label(tmp_path, capsys):
     assert plain("m.h5", tmp_path, tmp_path / "p0.h5", tmp_path / "p1.h5") == one
 
 
+def test_of_labelled_items_only_those_of_a_list_are_taken(tmp_path, capsys):
+    """As if the others were not among the embeddings; their labels need not be in the table."""
+    (tmp_path / "levels.csv").write_text(CLASSES)
+    ids, labels = list("abcdef"), ["oak", "shark", "oak", "ufo", "ray", "shark"]
+    vectors = vectors_of(ids)
+    save(tmp_path / "all.h5", ids, labels, vectors=vectors)
+    kept = [0, 2, 4]
+    save(tmp_path / "some.h5", [ids[i] for i in kept], [labels[i] for i in kept],
+         vectors=vectors[kept])  # fmt: skip
+    (tmp_path / "list").write_text("e\na\nc\nnobody\n")
+    table = (tmp_path / "levels.csv", "--on", "label", "--embeddings")
+    build(*table, tmp_path / "all.h5", "--images", tmp_path / "list", "-o", tmp_path / "x.h5")
+    said = capsys.readouterr().err
+    assert "1 listed items are not in the embeddings" in said
+    assert "ufo" not in said
+    build(*table, tmp_path / "some.h5", "-o", tmp_path / "y.h5")
+    found, expected = (read_entities(tmp_path / f"{name}.h5") for name in "xy")
+    assert found.key.tolist() == expected.key.tolist()
+    assert found.count.tolist() == expected.count.tolist()
+    np.testing.assert_array_equal(found.image_sums, expected.image_sums)
+    members = (read_members(tmp_path / f"{name}.h5") for name in "xy")
+    assert [each.items.id.tolist() for each in members] == [[b"a", b"c", b"e"]] * 2
+
+
 class Letters(torch.nn.Module):
     """A text encoder whose embedding of a text is how often it has each letter."""
 
