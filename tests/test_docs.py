@@ -128,6 +128,13 @@ def test_what_is_generated_in_the_pages_is_up_to_date():
     assert result.returncode == 0
 
 
+def test_a_synopsis_says_a_command_once():
+    for name in PAGES:
+        synopsis = source(name).partition(".SH SYNOPSIS\n")[2].partition(".SH ")[0]
+        before, marker, _ = synopsis.partition('.\\" synopsis: begin\n')
+        assert not marker or not before, name
+
+
 @pytest.mark.skipif(shutil.which("groff") is None, reason="groff is not installed")
 @pytest.mark.parametrize("device", ["utf8", "ascii"])
 @pytest.mark.parametrize("name", PAGES)
