@@ -40,6 +40,15 @@ def alpha2(text: str) -> str | None:
     return _codes().get(_plain(text))
 
 
+def label(text: str) -> str | None:
+    """Return what entities are called by: the code of a country, or any other two letters.
+
+    Metadata have codes that are none, such as those of former countries. None for other texts.
+    """
+    is_code = len(text) == 2 and text.isascii() and text.isalpha()
+    return alpha2(text) or (text.upper() if is_code else None)
+
+
 def name(alpha2: str) -> str | None:
     """Return the short English name of a country, None for a code that is none."""
     return _text(alpha2, "name")

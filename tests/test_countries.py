@@ -98,3 +98,11 @@ def test_an_island_has_no_neighbour_on_land():
     assert not any(countries.is_island(code) for code in others)
     with pytest.raises(KeyError):
         countries.is_island("ZZ")
+
+
+@pytest.mark.parametrize(
+    ("text", "label"),
+    [("France", "FR"), ("uk", "GB"), ("zz", "ZZ"), ("Z1", None), ("Atlantis", None), ("", None)],
+)
+def test_entities_are_called_by_codes_or_by_any_two_letters(text, label):
+    assert countries.label(text) == label

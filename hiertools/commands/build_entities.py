@@ -243,7 +243,7 @@ def _listed(
     run: "Run", gathered: "Gathered", pictures: "Pictures | None", options: dict[str, Any]
 ) -> tuple["Rules", Any, Any]:
     """Gather the items of metadata, a row each."""
-    from hiertools import metadata
+    from hiertools import countries, metadata
     from hiertools.entities import gathering
     from hiertools.entities.assembling import nodes_of
     from hiertools.entities.labelling import Paths
@@ -257,7 +257,7 @@ def _listed(
         _check_levels(source, levels, filled=fill is not None)
     listed = _hashes_of_images(run, options["images"])
     like = pictures.id_at(0) if pictures and pictures.rows else None
-    paths = Paths(levels, {"country": _country})
+    paths = Paths(levels, {"country": countries.label})
     with progress("reading metadata", None) as tick:
         for source in sources:
             gathering.gather(
@@ -290,14 +290,6 @@ def _warn_of_missing(gathered: "Gathered", listed: "Hashes | None", where: str) 
     missing = gathering.not_there(gathered, listed)
     if missing:
         warn(f"{missing:,} listed items are not in the {where}")
-
-
-def _country(text: str) -> str | None:
-    """Return the code of a country; two letters that are none known are taken as one."""
-    from hiertools import countries
-
-    is_code = len(text) == 2 and text.isascii() and text.isalpha()
-    return countries.alpha2(text) or (text.upper() if is_code else None)
 
 
 def _split(text: str) -> list[str]:

@@ -127,7 +127,7 @@ def _codes(rows: metadata.Rows, levels: Sequence[str], keys: dict[str, int]) -> 
 def _token(rows: metadata.Rows, row: int, level: str, raw: str) -> str:
     """Return a label's part of a key, as `hiertools build-entities` has it."""
     if level == "country" and raw.strip():
-        known = countries.alpha2(raw)
+        known = countries.label(raw.strip())
         if known is None:
             raise rows.complaint(row, f"{raw!r} is no country that is known; write its ISO code")
         raw = known
@@ -176,8 +176,10 @@ def of_entities(name: str, entities: Entities, members: Members) -> Truth:
     country: list[str | None] = [None] * len(members)
     if "country" in entities.levels:
         at = rows[:, entities.levels.index("country")]
-        token = [None if hidden else _last(key) for key, hidden in _nodes(entities)]
-        country = [token[row] for row in at.tolist()]
+        code = [
+            None if hidden else countries.alpha2(_last(key)) for key, hidden in _nodes(entities)
+        ]
+        country = [code[row] for row in at.tolist()]
     return Truth(
         name,
         [decode(key) for key in members.items.id.tolist()],
@@ -197,5 +199,5 @@ def _nodes(entities: Entities) -> list[tuple[str, bool]]:
 
 
 def _last(key: str) -> str:
-    """Return the label that ends a key, as a country has it."""
-    return key.rpartition("/")[2].upper()
+    """Return the label that ends a key."""
+    return key.rpartition("/")[2]

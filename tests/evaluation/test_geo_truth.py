@@ -62,6 +62,19 @@ def test_built_entities_say_the_same(tmp_path):
     assert training.counts(found.code).tolist() == [2, 2, 1, 2, 1]
 
 
+def test_two_letters_that_are_no_country_are_a_label_of_their_own(tmp_path):
+    text = (
+        "id,latitude,longitude,country,region,sub-region,city\na,1,1, zz ,x,y,z\nb,2,2,FR,x,y,z\n"
+    )
+    found = table(tmp_path, text)
+    assert keys(found)[0][0] == "zz"
+    assert found.country == [None, "FR"]
+    assert main(["build-entities", str(tmp_path / "t.csv"), "-o", str(tmp_path / "e.h5")]) == 0
+    built = tmp_path / "e.h5"
+    same = geo_truth.of_entities("e.h5", read_entities(built), read_members(built))
+    assert (keys(same), same.country) == (keys(found), found.country)
+
+
 def test_a_part_of_the_items(tmp_path):
     whole = table(tmp_path)
     part = whole.take(np.array([2, 0]))
