@@ -1,6 +1,6 @@
 """Sums of unit vectors in whole multiples of 2^-40: the same in whatever order they are added.
 
-A sum of 2^23 unit vectors still fits 64 bits.
+A sum of 2^23 - 1 unit vectors still fits 64 bits.
 """
 
 from collections.abc import Iterator
@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from hiertools.errors import UserError
 
 UNIT = 2.0**40
-MOST = 1 << 23
+MOST = (1 << 23) - 1
 BLOCK = 1 << 14
 
 Sums = NDArray[np.int64]

@@ -7,7 +7,8 @@ import pytest
 from hiertools.entities.joining import folds_of, hashes, places, repeated
 from hiertools.entities.labelling import Paths, escape, sanitize
 from hiertools.entities.spooling import Spool, TextSpool
-from hiertools.entities.summing import UNIT, add_units, upward
+from hiertools.entities.summing import MOST, UNIT, add_units, check_most, upward
+from hiertools.errors import UserError
 
 
 @pytest.mark.parametrize(
@@ -120,3 +121,10 @@ def test_sums_go_up_the_levels():
     top, middle, low = upward(leaf, [np.array([0, 1, 1]), np.array([0, 1, 1, 2])], [2, 3, 4])
     assert (top.tolist(), middle.tolist()) == ([[1], [14]], [[1], [6], [8]])
     assert low is leaf
+
+
+def test_the_largest_sum_of_equal_vectors_fits():
+    assert MOST * int(UNIT) <= np.iinfo(np.int64).max < (MOST + 1) * int(UNIT)
+    check_most(np.array([1, MOST]))
+    with pytest.raises(UserError, match="has 8,388,608 items; an exact sum takes 8,388,607"):
+        check_most(np.array([1, MOST + 1]))
