@@ -58,6 +58,14 @@ class Kernel(StrEnum):
     inverse = "inverse"
 
 
+class Schedule(StrEnum):
+    """How learning rates go on after the warm-up."""
+
+    constant = "constant"
+    linear = "linear"
+    cosine = "cosine"
+
+
 class GeoFrom(StrEnum):
     """What distances on the globe are measured from."""
 
@@ -108,6 +116,19 @@ def train_geo(
             " AdamW."
         ),
     ] = Anchor.manifold,
+    anchor_scale: Annotated[
+        float,
+        typer.Option(metavar="SD", help="Standard deviation that anchors are drawn with, from 0."),
+    ] = 0.01,
+    alpha: Annotated[
+        float | None,
+        typer.Option(
+            metavar="ALPHA",
+            help="Where both scales of tangent vectors start, in [1e-4, 100]. [default: 1 over the"
+            " square root of --dimension]",
+            show_default=False,
+        ),
+    ] = None,
     without: Annotated[
         str,
         typer.Option(
@@ -203,6 +224,13 @@ def train_geo(
     anchor_rate: Annotated[
         float, typer.Option(metavar="RATE", help="Learning rate of the anchors.")
     ] = 2e-4,
+    schedule: Annotated[
+        Schedule,
+        typer.Option(help="How rates go on after the warm-up: as they are, or down to 0."),
+    ] = Schedule.constant,
+    warmup: Annotated[
+        int, typer.Option(min=0, metavar="STEPS", help="Steps over which rates rise from 0.")
+    ] = 0,
     weight_decay: Annotated[
         float,
         typer.Option(min=0, metavar="DECAY", help="Decay of matrices; no other weight decays."),
@@ -267,9 +295,10 @@ def _check(given: dict[str, Any]) -> None:
             raise UsageError(f"--{option.replace('_', '-')} {given[option]}: is not above 0")
     for option, low, high in (
         ("tau", 0.01, 1), ("sigma", 1, 20_000), ("weight", 0, 100), ("dropout", 0, 0.99),
+        ("anchor_scale", 0, 1), ("alpha", 1e-4, 100),
     ):  # fmt: skip
-        if not low <= given[option] <= high:
-            name = {"weight": "lambda"}.get(option, option)
+        if given[option] is not None and not low <= given[option] <= high:
+            name = {"weight": "lambda"}.get(option, option.replace("_", "-"))
             raise UsageError(f"--{name} {given[option]}: is not in [{low}, {high}]")
     if given["r_max"] < given["r_min"]:
         raise UsageError(f"--r-max {given['r_max']}: is below --r-min {given['r_min']}")
@@ -343,6 +372,8 @@ def _warn(plan: "Plan", material: "GeoMaterial") -> None:
     for level, mask in zip(material.entities.levels, material.named, strict=True):
         if mask.sum() == 1:
             warn(f"the level {level} has a single entity: there is nothing to tell it from")
+    if plan.cross_fit and "image" in plan.inputs and material.inputs.folds == 1:
+        warn("the entities have one fold: their mean images hold the images that they are met with")
     where = material.entities if plan.geo_from == "positive" else material.table
     if plan.weight and (where.latitude is None or material.entities.latitude is None):
         warn("there are no coordinates: all entities of a level count the same")
@@ -395,7 +426,8 @@ def _plan(entities: "Entities", path: Path, given: dict[str, Any]) -> "Plan":
     return Plan(
         geometry=given["geometry"].value, c=given["curvature"], dimension=given["dimension"],
         hidden=given["hidden"], heads=given["heads"], dropout=given["dropout"],
-        anchor=given["anchor"].value, inputs=taken, without_means=removed,
+        anchor=given["anchor"].value, anchor_scale=given["anchor_scale"],
+        alpha=given["alpha"] or given["dimension"] ** -0.5, inputs=taken, without_means=removed,
         location={key: given[key] for key in ("scales", "r_min", "r_max")},
         attention=not given["no_attention"], detach=given["detach_kv"],
         cross_fit=not given["no_cross_fit"], entity_refresh=given["entity_refresh"],
@@ -405,6 +437,7 @@ def _plan(entities: "Entities", path: Path, given: dict[str, Any]) -> "Plan":
         learn=[] if given["learn"] == "none" else _words(given["learn"]),
         beta=_beta(given["beta"], levels), epochs=given["epochs"],
         batch_size=given["batch_size"], rate=given["rate"], anchor_rate=given["anchor_rate"],
+        schedule=given["schedule"].value, warmup=given["warmup"],
         weight_decay=given["weight_decay"], clip_norm=given["clip_norm"], seed=given["seed"],
     )  # fmt: skip
 

@@ -22,7 +22,6 @@ from hiertools.models.geo_inputs import EntityInputs
 from hiertools.models.geo_networks import EntityNetwork, ImageNetwork, Shared
 
 CAPS = {"lorentz": 4.0, "euclidean": math.inf, "sphere": math.pi}  # radii; flat space has none
-ANCHOR_SCALE = 0.01
 TAU_RANGE = (0.01, 1.0)
 ALPHA_RANGE = (1e-4, 1e2)
 SIGMA_KM_RANGE = (1.0, 20_000.0)
@@ -57,17 +56,21 @@ class GeoModel(nn.Module):
     The names of its parameters are those of the weights in model.h5.
     """
 
-    def __init__(self, shape: Shape) -> None:
+    def __init__(self, shape: Shape, *, anchor_scale: float, alpha: float) -> None:
+        """Draw the weights; of anchors with this standard deviation. alpha: both start there."""
         super().__init__()
         self.shape = shape
         self.entity: EntityNetwork | None = None
         if shape.nodes:
-            anchors = _anchors(shape, ANCHOR_SCALE * torch.randn(shape.nodes, shape.dimension))
+            anchors = _anchors(shape, anchor_scale * torch.randn(shape.nodes, shape.dimension))
             self.entity = EntityNetwork(anchors, shape.width, shape.hidden, shape.dimension)
         self.image = ImageNetwork(
             shape.features, shape.hidden, shape.dimension,
             levels=shape.levels if shape.attention else 0, heads=shape.heads,
         )  # fmt: skip
+        for network in (self.entity, self.image):
+            if network is not None:
+                torch.nn.init.constant_(network.log_alpha, math.log(alpha))
         self.log_tau = nn.Parameter(torch.tensor(math.log(0.1)))
         self.weight = nn.Parameter(torch.tensor(1.0))
         self.log_sigma = nn.Parameter(torch.tensor(math.log(300.0)))
@@ -206,6 +209,6 @@ def of_weights(weights: Arrays, meta: Document) -> GeoModel:
         meta["geometry"], meta["c"], meta["features"], meta["dimension"], meta["hidden"],
         len(meta["levels"]), meta["heads"], meta["attention"], meta["anchor"], nodes, width,
     )  # fmt: skip
-    model = GeoModel(shape)
+    model = GeoModel(shape, anchor_scale=0.0, alpha=1.0)  # until the weights are loaded
     model.load_state_dict({name: torch.from_numpy(np.array(w)) for name, w in weights.items()})
     return model.requires_grad_(False)

@@ -3,7 +3,6 @@
 HierLoc, sections 3.3 to 3.5.
 """
 
-import math
 from dataclasses import dataclass
 
 import torch
@@ -27,7 +26,7 @@ class EntityNetwork(nn.Module):
         self.second = nn.Linear(hidden, hidden)
         self.third = nn.Linear(hidden, hidden)
         self.delta = nn.Linear(hidden, dimension)
-        self.log_alpha = nn.Parameter(torch.tensor(-0.5 * math.log(dimension)))
+        self.log_alpha = nn.Parameter(torch.tensor(0.0))
 
     @property
     def alpha(self) -> Tensor:
@@ -64,7 +63,7 @@ class ImageNetwork(nn.Module):
         self.first = nn.Linear(features, hidden)
         self.second = nn.Linear(hidden, hidden)
         self.delta = nn.Linear(hidden, dimension)
-        self.log_alpha = nn.Parameter(torch.tensor(-0.5 * math.log(dimension)))
+        self.log_alpha = nn.Parameter(torch.tensor(0.0))
         self.attention = nn.ModuleList(Attention(dimension, heads) for _ in range(levels))
         if levels:
             self.fuse_first = nn.Linear(levels * dimension, hidden)

@@ -1,7 +1,9 @@
 """A training of `train geo`, from its options: the first state, the task, and the model's file."""
 
 import math
+from collections.abc import Callable
 from dataclasses import asdict, dataclass
+from functools import partial
 
 import torch
 
@@ -15,6 +17,7 @@ from hiertools.training.entity_tape import EntityTape
 from hiertools.training.geo import GeoRule, GeoTask
 from hiertools.training.geo_examples import GeoExamples
 from hiertools.training.geo_material import GeoMaterial
+from hiertools.training.pace import pace
 from hiertools.training.ranks import Ranks
 from hiertools.training.state import State, adamw
 
@@ -26,7 +29,8 @@ class Plan:
     """The options that decide the result, beside the inputs.
 
     c: minus the curvature; inputs: of entities, of `INPUTS`; location: scales, r_min and r_max;
-    learn: of `LEARNABLE`; beta: by level; sigma: in km.
+    learn: of `LEARNABLE`; beta: by level; sigma: in km; anchor_scale, alpha: where both start;
+    schedule: of `pace.SCHEDULES`; warmup: in steps.
     """
 
     geometry: str
@@ -36,6 +40,8 @@ class Plan:
     heads: int
     dropout: float
     anchor: str
+    anchor_scale: float
+    alpha: float
     inputs: list[str]
     without_means: list[str]
     location: Document
@@ -56,6 +62,8 @@ class Plan:
     batch_size: int
     rate: float
     anchor_rate: float
+    schedule: str
+    warmup: int
     weight_decay: float
     clip_norm: float
     seed: int
@@ -86,7 +94,7 @@ def start(plan: Plan, material: GeoMaterial, device: torch.device) -> State[GeoM
     )  # fmt: skip
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(plan.seed)
-        model = GeoModel(shape)
+        model = GeoModel(shape, anchor_scale=plan.anchor_scale, alpha=plan.alpha)
     with torch.no_grad():
         model.log_tau.fill_(math.log(plan.tau))
         model.weight.fill_(plan.weight)
@@ -101,8 +109,14 @@ def start(plan: Plan, material: GeoMaterial, device: torch.device) -> State[GeoM
     if plan.anchor == "tangent":
         group = {"params": [kept], "lr": plan.anchor_rate, "weight_decay": 0.0}
         optimizer.add_param_group(group)
-        return State(model, None, [optimizer])
-    return State(model, None, [optimizer, anchors.optimizer(model, rate=plan.anchor_rate)])
+        return State(model, None, [optimizer], pace=_pace(plan, material))
+    optimizers = [optimizer, anchors.optimizer(model, rate=plan.anchor_rate)]
+    return State(model, None, optimizers, pace=_pace(plan, material))
+
+
+def _pace(plan: Plan, material: GeoMaterial) -> Callable[[int], float]:
+    total = examples(plan, material).steps * plan.epochs
+    return partial(pace, total=total, warmup=plan.warmup, schedule=plan.schedule)
 
 
 def task(

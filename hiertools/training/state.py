@@ -3,7 +3,7 @@
 Nothing else is needed to go on: order, draws and changes of pictures come from seed and epoch.
 """
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Any, Generic, Protocol, TypeVar
 
@@ -38,7 +38,8 @@ class State(Generic[M]):
     """The model, the encoder if it learns too, the optimisers, and the number of steps done.
 
     Each parameter is of one optimiser at the most. losses: the sum of the losses since the last
-    line of the log, and how many there were; kept: what else a task needs to go on, by name.
+    line of the log, and how many there were; kept: what else a task needs to go on, by name; pace:
+    what learning rates are multiplied by in each step, None for nothing.
     """
 
     model: M
@@ -47,10 +48,12 @@ class State(Generic[M]):
     step: int = 0
     losses: tuple[float, int] = (0.0, 0)
     kept: dict[str, Tensor] = field(default_factory=dict)
+    pace: Callable[[int], float] | None = None
     parameters: dict[str, nn.Parameter] = field(init=False)
 
     def __post_init__(self) -> None:
         self.parameters = _named(self.model, self.encoder)
+        self._rates = [[group["lr"] for group in o.param_groups] for o in self.optimizers]
 
     @property
     def device(self) -> torch.device:
@@ -67,8 +70,11 @@ class State(Generic[M]):
         return {name: p.grad for name, p in self.parameters.items() if p.grad is not None}
 
     def take_step(self) -> None:
-        """Let every optimiser take a step."""
-        for optimizer in self.optimizers:
+        """Let every optimiser take a step, at the rates of this step."""
+        for optimizer, rates in zip(self.optimizers, self._rates, strict=True):
+            if self.pace is not None:
+                for group, rate in zip(optimizer.param_groups, rates, strict=True):
+                    group["lr"] = rate * self.pace(self.step)
             optimizer.step()
         self.model.clamp_()
         self.step += 1

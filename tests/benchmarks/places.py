@@ -218,7 +218,11 @@ def apart(space: Rated, queries: Array, wanted: Array) -> dict[str, Any]:
 def end_to_end(space: Rated, tangents: Array) -> dict[str, float]:
     """Return milliseconds a query from raw embeddings to paths, by parts; once: for the index."""
     models = [
-        GeoModel(Shape("lorentz", C, FEATURES, D, HIDDEN, 4, HEADS, on, "tangent", 0, 0)).eval()
+        GeoModel(
+            Shape("lorentz", C, FEATURES, D, HIDDEN, 4, HEADS, on, "tangent", 0, 0),
+            anchor_scale=0.01,
+            alpha=D**-0.5,
+        ).eval()
         for on in (False, True)
     ]
     embeddings = np.random.default_rng(3).standard_normal((BATCH * 3, FEATURES), np.float32)

@@ -117,7 +117,7 @@ def whole_steps(
     shape = Shape(
         "lorentz", C, features, DIMENSION, HIDDEN, len(sizes), 8, True, "manifold", n, inputs.width
     )
-    model = GeoModel(shape)
+    model = GeoModel(shape, anchor_scale=0.01, alpha=0.1)
     others = [p for name, p in model.named_parameters() if name != "entity.anchors"]
     optimizers = [adamw(others, rate=2e-4, weight_decay=0.01)]
     state = State(model, None, [*optimizers, anchors.optimizer(model, rate=2e-4)])

@@ -34,7 +34,7 @@ def model(geometry="lorentz", *, anchor="manifold", attention=True, c=1.25, node
     shape = Shape(geometry, c, 6, 8, 10, 3, 2, attention, anchor, nodes, width)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)
-        return GeoModel(shape).requires_grad_(False)
+        return GeoModel(shape, anchor_scale=0.01, alpha=8**-0.5).requires_grad_(False)
 
 
 def all_used(rows):

@@ -23,7 +23,7 @@ def model_of(entities, *, geometry="lorentz", attention=True, seed=0):
         geometry, 1.25, features, 8, 16, len(entities.levels), 2, attention, "tangent",
         len(entities), width,
     )  # fmt: skip
-    network = GeoModel(shape)
+    network = GeoModel(shape, anchor_scale=0.01, alpha=8**-0.5)
     with torch.no_grad():
         network.entity.anchors.mul_(50)
         network.image.log_alpha.add_(1)

@@ -24,11 +24,13 @@ from tests.training.geography import ENCODER, Geography, unit
 ALONE, CPU = Ranks(0, 1), torch.device("cpu")
 PLAN = Plan(
     geometry="lorentz", c=1.25, dimension=8, hidden=12, heads=2, dropout=0.2, anchor="manifold",
+    anchor_scale=0.01, alpha=8**-0.5,
     inputs=["image", "location"], without_means=[],
     location={"scales": 4, "r_min": 1e-2, "r_max": 1.0}, attention=True, detach=False,
     cross_fit=True, entity_refresh=1, squared=True, tau=0.1, weight=1.0, sigma=300.0,
     kernel="laplace", power=1.0, geo_from="image", learn=["tau"], beta=[1.0, 1.0, 1.0], epochs=2,
-    batch_size=16, rate=2e-3, anchor_rate=2e-3, weight_decay=0.01, clip_norm=1.0, seed=0,
+    batch_size=16, rate=2e-3, anchor_rate=2e-3, schedule="constant", warmup=0, weight_decay=0.01,
+    clip_norm=1.0, seed=0,
 )  # fmt: skip
 
 
@@ -99,6 +101,7 @@ def same(one, other):
         {"geometry": "sphere", "squared": False, "inputs": ["location"]},
         {"geometry": "euclidean", "attention": False, "cross_fit": False},
         {"entity_refresh": 3, "kernel": "inverse", "geo_from": "positive", "detach": True},
+        {"schedule": "cosine", "warmup": 3, "anchor_scale": 0.1, "alpha": 0.5},
     ],
 )
 def test_stopped_at_any_step_and_continued_gives_the_same_bits(options):
@@ -116,6 +119,29 @@ def test_stopped_at_any_step_and_continued_gives_the_same_bits(options):
         same(second.run(), expected)
         losses = [each["loss"] for each in first.lines + second.lines]
         assert losses == [each["loss"] for each in whole.lines]
+
+
+def test_the_start_is_the_one_that_was_asked_for():
+    model = Job(anchor_scale=0.3, alpha=0.5, anchor="tangent").state.model
+    assert model.image.alpha.item() == pytest.approx(0.5)
+    assert model.entity.alpha.item() == pytest.approx(0.5)
+    assert model.entity.anchors.std().item() == pytest.approx(0.3, rel=0.2)
+    assert Job(anchor_scale=0.0).state.model.anchor_tangents().abs().max().item() == 0
+
+
+def test_steps_are_as_long_as_the_schedule_says():
+    """A step of Adam moves each weight by the rate, whatever the gradient, if it stays the same."""
+    state = Job(warmup=4, rate=1e-3, schedule="linear").state
+    bias, moved = state.model.image.delta.bias, []
+    for _ in range(6):
+        before = bias.detach().clone()
+        for parameter in state.parameters.values():
+            parameter.grad = torch.ones_like(parameter)
+        state.take_step()
+        moved.append((before - bias).max().item())
+    total = Job().steps
+    falling = [1 - step / (total - 4) for step in range(2)]
+    assert moved == pytest.approx([1e-3 * x for x in (0.25, 0.5, 0.75, 1, *falling)], rel=1e-2)
 
 
 def test_the_log_says_how_it_goes():
