@@ -101,7 +101,8 @@ def build_entities(
         str | None,
         typer.Option(
             metavar="SPEC",
-            help=f"Embed names by an encoder, one of {plugins.listing(plugins.ENCODERS)}.",
+            help="Embed names by an encoder that has a side for texts, one of"
+            f" {plugins.listing(plugins.ENCODERS)}.",
         ),
     ] = None,
     prompt: Annotated[
@@ -187,6 +188,8 @@ def _check_text(options: dict[str, Any]) -> None:
         raise UsageError(f"--prompt {options['prompt']!r}: has no {{name}}")
     if options["prompt"] != "{name}" and not options["text_encoder"]:
         raise UsageError("--prompt is for --text-encoder")
+    if options["text_encoder"]:
+        plugins.parse(plugins.ENCODERS, options["text_encoder"])
 
 
 def _check_merge(options: dict[str, Any]) -> None:
@@ -194,6 +197,9 @@ def _check_merge(options: dict[str, Any]) -> None:
     of_shards = ("embeddings", "levels", "on", "geocode", "images", "sort", "shard")
     for option in of_shards:
         if options[option]:
+            raise UsageError(f"--{option} is for the metadata; the parts were built with theirs")
+    for option, absent in (("folds", 2), ("centroid", Centroid.sphere), ("metric", Metric.sphere)):
+        if options[option] != absent:
             raise UsageError(f"--{option} is for the metadata; the parts were built with theirs")
     _check_text(options)
 
@@ -248,7 +254,7 @@ def _listed(
     from hiertools.entities.assembling import nodes_of
     from hiertools.entities.labelling import Paths
     from hiertools.files import inputs
-    from hiertools.terminal import progress, say
+    from hiertools.terminal import progress, say, warn
 
     levels = _split(options["levels"] or LEVELS)
     sources = [inputs.Source(path) for path in options["metadata"]]
@@ -268,6 +274,11 @@ def _listed(
         run.add_input(source.path, source.digest())
     if gathered.filled:
         say(f"{gathered.filled:,} missing names are those of the nearest place")
+    if gathered.abroad:
+        warn(
+            f"{gathered.abroad:,} rows keep their missing names: the nearest place is in another"
+            " country than they say"
+        )
     _warn_of_missing(gathered, listed, "metadata")
     files = [str(path) for path in options["metadata"]]
     return _rules(options, levels), nodes_of(paths), {"source": {"files": files, **about}}

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from hiertools import countries
 from hiertools.entities.labelling import Paths, escape
 from hiertools.files import items
 from hiertools.files.entities import IMPLICIT, Entities
@@ -139,10 +140,14 @@ def global_rows(table: Table) -> tuple[Rows, Rows, Rows]:
 
 
 def warn_of(entities: Entities) -> None:
-    """Say what people may not expect of the nodes: levels of one node, a name in two places."""
+    """Say what people may not expect of the nodes.
+
+    Levels of one node, codes that are of no country, a name in two places.
+    """
     for level, name in enumerate(entities.levels):
         if int((~entities.implicit[entities.rows_of(level)]).sum()) == 1:
             warn(f"the level '{name}' has a single entity: there is nothing to tell apart")
+    _warn_of_countries(entities)
     on_map = entities.latitude is not None
     first: dict[tuple[str, str], str] = {}
     twice: dict[tuple[str, str], str] = {}
@@ -158,3 +163,13 @@ def warn_of(entities: Entities) -> None:
             f"{len(twice):,} names of the level '{entities.levels[-1]}' are in several places, such"
             f" as {first[step]} and {other}; each is an entity of its own"
         )
+
+
+def _warn_of_countries(entities: Entities) -> None:
+    if entities.levels[0] != "country":
+        return
+    rows = entities.rows_of(0)
+    names = [items.decode(name) for name in entities.name[rows][~entities.implicit[rows]]]
+    unknown = [name for name in names if countries.alpha2(name) is None]
+    if unknown:
+        warn(f"{len(unknown):,} codes of countries are not known, such as {unknown[0]!r}")

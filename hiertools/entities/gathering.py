@@ -8,7 +8,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from hiertools import places
+from hiertools import countries, places
 from hiertools.entities import joining
 from hiertools.entities.labelling import Paths
 from hiertools.entities.pictures import Pictures
@@ -32,7 +32,7 @@ class Gathered:
 
     leaf: the lowest node, -1 of a row without labels, -2 of one that is not listed; where: the
     first row of each piece of the inputs, and where that piece is; filled: names that were missing
-    and come from the gazetteer.
+    and come from the gazetteer; abroad: rows whose nearest place there is in another country.
     """
 
     output: Path
@@ -46,6 +46,7 @@ class Gathered:
     longitude: Spool | None = None
     where: list[tuple[int, str, int]] = field(default_factory=list)
     filled: int = 0
+    abroad: int = 0
     left_out: dict[str, int] = field(default_factory=dict)
 
     def place(self, row: int) -> str:
@@ -144,7 +145,8 @@ def _leaves(
     if fill is not None:
         if rows.latitude is None or rows.longitude is None:
             raise UserError(f"{rows.batch.name}:1: --geocode needs latitude and longitude")
-        gathered.filled += _fill(labels, fill, rows.latitude[at], rows.longitude[at])
+        filled, abroad = _fill(labels, fill, rows.latitude[at], rows.longitude[at])
+        gathered.filled, gathered.abroad = gathered.filled + filled, gathered.abroad + abroad
 
     def unknown(row: int, level: str, label: str) -> UserError:
         return rows.complaint(
@@ -156,21 +158,42 @@ def _leaves(
     return found
 
 
-def _fill(labels: dict[str, pl.Series], fill: Fill, latitude: Degrees, longitude: Degrees) -> int:
-    """Fill the names that are missing, in place, and return how many there were."""
+def _fill(
+    labels: dict[str, pl.Series], fill: Fill, latitude: Degrees, longitude: Degrees
+) -> tuple[int, int]:
+    """Fill the names that are missing, in place.
+
+    Returns how many were filled, and how many rows were left as they are because the nearest place
+    is in another country than the row says. Other names are spelled in too many ways to compare.
+    """
     missing = np.any([labels[level] == "" for level in labels], axis=0)
     rows = np.flatnonzero(missing)
     if not len(rows):
-        return 0
-    place = np.cumsum(missing) - 1
+        return 0, 0
+    found = fill(latitude[rows], longitude[rows])
+    abroad = _abroad(labels, found, rows)
+    missing[rows[abroad]] = False
+    place = np.zeros(len(missing), np.int64)
+    place[rows] = np.arange(len(rows))
     filled = 0
-    for level, names in fill(latitude[rows], longitude[rows]).items():
+    for level, names in found.items():
         if level in labels:
             gaps = pl.Series(missing) & (labels[level] == "")
-            found = names.gather(np.maximum(place, 0))
-            labels[level] = found.zip_with(gaps, labels[level])
+            labels[level] = names.gather(place).zip_with(gaps, labels[level])
             filled += int((gaps & (labels[level] != "")).sum())
-    return filled
+    return filled, int(abroad.sum())
+
+
+def _abroad(
+    labels: dict[str, pl.Series], found: dict[str, pl.Series], rows: NDArray[np.int64]
+) -> NDArray[np.bool_]:
+    """Return which rows name another country than the place that was found for them."""
+    if "country" not in labels:
+        return np.zeros(len(rows), np.bool_)
+    given, there = labels["country"].gather(rows), found["country"]
+    code = {text: countries.label(text) for text in {*given.unique(), *there.unique()}}
+    pairs = zip(given.to_list(), there.to_list(), strict=True)
+    return np.array([bool(one) and code[one] != code[other] for one, other in pairs], np.bool_)
 
 
 def gather_labelled(

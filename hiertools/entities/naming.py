@@ -3,7 +3,7 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from hiertools import embedding
+from hiertools import countries, embedding
 from hiertools.embedding import Settings
 from hiertools.encoder import Encoder, digest
 from hiertools.errors import UserError
@@ -22,11 +22,12 @@ def embed_names(
 ) -> NDArray[np.float32]:
     """Return an embedding of each entity's name in the prompt, n x t; 0 for implicit nodes.
 
-    A name that several entities have is embedded once.
+    A country is spelled out: France, not FR. A name that several entities have is embedded once.
     """
     named = np.flatnonzero(~entities.implicit)
-    names, code = np.unique(entities.name[named], return_inverse=True)
-    texts = [prompt.replace(PLACE, items.decode(name)) for name in names]
+    spelled = [_spelled(entities, row) for row in named.tolist()]
+    names, code = np.unique(spelled, return_inverse=True)
+    texts = [prompt.replace(PLACE, name) for name in names.tolist()]
     rows = Items(np.arange(len(texts)).astype("S"))
     inventory = Inventory(rows, [], np.zeros(len(texts), np.int64), texts)
     found: NDArray[np.float32] | None = None
@@ -41,6 +42,12 @@ def embed_names(
     vectors = np.zeros((len(entities), found.shape[1]), np.float32)
     vectors[named] = found[code]
     return vectors
+
+
+def _spelled(entities: Entities, row: int) -> str:
+    name = items.decode(entities.name[row])
+    is_country = entities.levels[0] == "country" and row < entities.offsets[1]
+    return (is_country and countries.name(name)) or name
 
 
 def describe(encoder: Encoder, *, name: str, prompt: str) -> Document:

@@ -253,6 +253,46 @@ def test_missing_names_are_filled_and_no_others(tmp_path, capsys):
     assert read_members(tmp_path / "p.h5").items.id.tolist() == [b"a/b/1", b"c/d/2"]
 
 
+def test_a_place_abroad_fills_nothing(tmp_path, capsys):
+    """A row that says FR beside a place of ES would else be a city of France in Catalonia."""
+    (tmp_path / "places.csv").write_text("lat,lon,name,admin1,admin2,cc\n42,2.9,Vic,Cat,Bar,ES\n")
+    (tmp_path / "m.csv").write_text(
+        "id,lat,lon,country,region\na,42,3,France,\nb,42,2.8,esp,Cat\nc,42,2,,\n"
+    )
+    build(tmp_path / "m.csv", "--geocode", tmp_path / "places.csv", "-o", tmp_path / "o.h5")
+    found = read_entities(tmp_path / "o.h5").key[read_members(tmp_path / "o.h5").entity[:, 3]]
+    assert found.tolist() == [b"fr/%/%/%", b"es/cat/bar/vic", b"es/cat/bar/vic"]
+    assert "1 rows keep their missing names" in capsys.readouterr().err
+
+
+def test_codes_that_are_of_no_country_are_said(tmp_path, capsys):
+    (tmp_path / "m.csv").write_text("id,country\na,EN\nb,FR\nc,GB\n")
+    build(tmp_path / "m.csv", "--levels", "country", "-o", tmp_path / "o.h5")
+    assert "1 codes of countries are not known, such as 'EN'" in capsys.readouterr().err
+
+
+def test_an_input_is_never_the_output(made, tmp_path, capsys):
+    for name in ("m.csv", "e.h5"):
+        (tmp_path / name).write_bytes((made / name).read_bytes())
+        given = [str(tmp_path / "m.csv"), "--embeddings", str(tmp_path / "e.h5")]
+        out = ["-o", str(tmp_path / name), "--overwrite"]
+        assert main(["build-entities", *given, *out]) == 2
+        assert f"{name}: is an input too; name another output with -o" in capsys.readouterr().err
+        assert (tmp_path / name).read_bytes() == (made / name).read_bytes()
+
+
+def test_parts_keep_the_folds_that_they_were_built_with(made, tmp_path, capsys):
+    plain("p0.h5", tmp_path, made / "m.csv", "--shard", "0/2")
+    for option in (("--folds", "3"), ("--centroid", "latlon"), ("--metric", "degrees")):
+        assert main(["build-entities", str(tmp_path / "p0.h5"), *option, "-o", "x.h5"]) == 2
+        assert f"{option[0]} is for the metadata; the parts" in capsys.readouterr().err
+
+
+def test_hdf5_is_no_metadata(made, tmp_path, capsys):
+    assert main(["build-entities", str(made / "e.h5"), "-o", str(tmp_path / "o.h5")]) == 3
+    assert "e.h5: is HDF5; a CSV file is needed" in capsys.readouterr().err
+
+
 def test_the_metric_of_degrees_breaks_at_the_date_line(tmp_path):
     (tmp_path / "places.csv").write_text(
         "lat,lon,name,admin1,admin2,cc\n0,-179,Near,R,S,FJ\n0,170,Far,Q,S,FJ\n"
@@ -337,6 +377,7 @@ LOADED = []
 
 def test_names_are_embedded_once_each(made, tmp_path, monkeypatch):
     monkeypatch.setattr("hiertools.encoder.load", letters)
+    monkeypatch.setattr("hiertools.plugins.parse", lambda family, spec: None)
     out = tmp_path / "o.h5"
     build(
         made / "m.csv", "--text-encoder", "letters", "--prompt", "zz {name}",
@@ -345,7 +386,7 @@ def test_names_are_embedded_once_each(made, tmp_path, monkeypatch):
     entities = read_entities(out)
     assert entities.meta["text"]["prompt"] == "zz {name}"
     [loaded] = LOADED
-    wanted = ["AT", "Edo", "FJ", "Hall", "Imst", "JP", "NA", "Suva"]
+    wanted = ["Austria", "Edo", "Fiji", "Hall", "Imst", "Japan", "Namibia", "Suva"]
     assert loaded.seen == [f"zz {name}" for name in wanted]
     text = dict(zip(names_of(entities), entities.text, strict=True))
     assert text["at/hall"][ord("l") - 97] == 2
@@ -477,6 +518,7 @@ WRONG = [
     (["--metric", "degrees"], "--metric is for --geocode"),
     (["--prompt", "x {name}"], "--prompt is for --text-encoder"),
     (["--prompt", "x", "--text-encoder", "lite0"], "has no {name}"),
+    (["--text-encoder", "nosuch"], "no encoder 'nosuch'"),
     (["--shard", "0/2", "--hierarchy", "t.json"], "--hierarchy is for whole entities"),
     (["-o", "-"], "HDF5 cannot go through a pipe"),
 ]
