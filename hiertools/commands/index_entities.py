@@ -55,7 +55,7 @@ def _calibrated(run: "Run", found: "EntityIndex", options: dict[str, Any]) -> "E
 
     from hiertools.search import entity_indexing
     from hiertools.search.placements import default_score
-    from hiertools.terminal import say
+    from hiertools.terminal import say, warn
 
     vectors, truth = _held_out(run, found, options)
     by = default_score(found)
@@ -66,6 +66,11 @@ def _calibrated(run: "Run", found: "EntityIndex", options: dict[str, Any]) -> "E
         f" {fit.nll[0]:.4f} before, {fit.nll[1]:.4f} after; calibration error {fit.ece[0]:.4f}"
         f" before, {fit.ece[1]:.4f} after"
     )
+    if fit.at_bound:
+        warn(
+            "the temperature is at the end of its range: scores hardly tell right from wrong;"
+            " train longer, or calibrate with more images"
+        )
     return entity_indexing.calibrated(found, fit, by=by, width=BEAM)
 
 
@@ -77,6 +82,7 @@ def _held_out(run: "Run", found: "EntityIndex", options: dict[str, Any]) -> tupl
     from hiertools.files.embeddings import read_embeddings
     from hiertools.search import entity_indexing
     from hiertools.search.placing import check_fit
+    from hiertools.terminal import warn
 
     path, name = options["calibrate"], options["truth"]
     held = read_embeddings(path)
@@ -89,6 +95,9 @@ def _held_out(run: "Run", found: "EntityIndex", options: dict[str, Any]) -> tupl
     pairs = [(row, place[key]) for row, key in enumerate(ids) if key in place]
     if not pairs:
         raise UserError(f"{name}: has none of the ids of {path}; join them by id")
+    if len(pairs) < len(ids):
+        first = next(key for key in ids if key not in place)
+        warn(f"{len(ids) - len(pairs):,} images of {path} have no truth in {name}: {first!r} …")
     rows, of_truth = np.array(pairs).T
     known = np.full(max(truth.keys.values(), default=0) + 2, entity_indexing.NONE)
     known[list(truth.keys.values())] = entity_indexing.known_rows(found, list(truth.keys))

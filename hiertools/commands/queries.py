@@ -108,6 +108,11 @@ def _of_images(
     from hiertools.encoder import load
 
     name = ", ".join(map(str, options["queries"]))
+    if found["encoder"].startswith("from:"):
+        raise UserError(
+            f"{index}: is of vectors made elsewhere ({found['encoder']}), and {name} is no file of"
+            " such; give embeddings that embed --from has made"
+        )
     queries = inventory.of_images(options["queries"], root=None)
     chosen = _chosen(queries.items, images, options["only_queries"], name)
     queries = queries.take(chosen)

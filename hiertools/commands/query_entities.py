@@ -102,6 +102,9 @@ def _say_temperature(
     if answerer.temperature is None and found.meta["temperature"] is not None:
         of = found.meta["calibration"]["score"]
         say(f"{index} was calibrated for paths by {of}; the probabilities of others are raw")
+    beam = (found.meta["calibration"] or {}).get("beam")
+    if answerer.temperature is not None and (question.method, question.beam) != ("beam", beam):
+        say(f"{index} was calibrated for a beam of {beam}; probabilities fit that search best")
 
 
 def _header(found: "EntityIndex", question: "Question", answerer: "Answerer") -> "Document":

@@ -16,6 +16,7 @@ from hiertools.search.tree import Rows
 LOG_TEMPERATURES = (-9.0, 7.0)  # beyond it probabilities are certain, or all the same
 LEAST = 1e-6  # that a probability is taken for in a logarithm: no answer is certain
 BINS = 15
+NEAR_BOUND = 1e-3
 
 
 def probabilities(scores: Values, temperature: float) -> Values:
@@ -41,9 +42,13 @@ def by_level(paths: Rows, probability: Values) -> Values:
 @dataclass(frozen=True)
 class Calibration:
     """A temperature, and the mean negative log-likelihood and the calibration error without and
-    with it, of `answers` to items at all levels."""
+    with it, of `answers` to items at all levels.
+
+    at_bound: the temperature is the end of those that are looked at; a better one is beyond.
+    """
 
     temperature: float
+    at_bound: bool
     nll: tuple[float, float]
     ece: tuple[float, float]
     answers: int
@@ -74,4 +79,5 @@ def calibrate(scores: Values, paths: Rows, right: NDArray[np.float64]) -> Calibr
         calibration_error(reliability(sure(each), truth, bins=BINS)) for each in (1.0, temperature)
     ]
     likelihoods = nll(1.0), nll(temperature)
-    return Calibration(temperature, likelihoods, (errors[0], errors[1]), len(truth))
+    at_bound = min(abs(found.x - bound) for bound in LOG_TEMPERATURES) < NEAR_BOUND
+    return Calibration(temperature, at_bound, likelihoods, (errors[0], errors[1]), len(truth))

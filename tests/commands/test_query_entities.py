@@ -180,6 +180,10 @@ def test_calibrate(of, capsys):
         capsys.readouterr().err
     )
     assert predictions()[0]["temperature"] is None
+    assert main(["query", "c.h5", "queries.h5", "--beam", "3", "--overwrite"]) == 0
+    assert "was calibrated for a beam of 10; probabilities fit that search best" in (
+        capsys.readouterr().err
+    )
     run("query", "c.h5", "queries.h5", "--method", "flat", "--overwrite")
     assert predictions()[0]["temperature"] is None
 

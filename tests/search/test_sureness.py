@@ -36,12 +36,20 @@ def world(temperature, items=20_000, seed=0):
 @pytest.mark.parametrize("temperature", [0.4, 1.0, 5.0])
 def test_a_known_temperature_is_found(temperature):
     found = sureness.calibrate(*world(temperature))
+    assert not found.at_bound
     assert found.temperature == pytest.approx(temperature, rel=0.05)
     assert found.nll[1] <= found.nll[0]
     assert found.ece[1] < 0.01
     assert found.answers == 40_000
     if temperature != 1.0:
         assert found.ece[0] > 0.05
+
+
+def test_a_temperature_at_the_end_of_its_range_is_known_as_such():
+    """Whatever the scores are, here two of three first answers are wrong."""
+    scores, paths, right = world(1.0, items=3000)
+    right[:] = (np.arange(3000) % 3 == 0)[:, None]
+    assert sureness.calibrate(100 * scores, paths, right).at_bound
 
 
 def test_what_has_no_truth_does_not_count():
