@@ -157,6 +157,7 @@ def _with_shared_options(command: Callable[..., None]) -> Callable[..., None]:
     @wraps(command)
     def run(quiet: bool, verbose: bool, debug: bool, **options: Any) -> None:
         terminal.set_level(0 if quiet else 2 if verbose else 1)
+        _check_output(options)
         command(**options)
         terminal.say_cost()
 
@@ -170,6 +171,19 @@ def _with_shared_options(command: Callable[..., None]) -> Callable[..., None]:
     run.__annotations__ = {**command.__annotations__, **shared}
     del run.__wrapped__  # type: ignore[attr-defined]
     return run
+
+
+def _check_output(options: dict[str, Any]) -> None:
+    """Raise `UsageError` where the output would take the place of a file that an option names."""
+    output = options.get("output")
+    if not options.get("overwrite") or not isinstance(output, Path) or not output.exists():
+        return
+    for name, value in options.items():
+        for path in value if isinstance(value, list) else [value]:
+            if name == "output" or not isinstance(path, Path) or not path.exists():
+                continue
+            if path.samefile(output):
+                raise errors.UsageError(f"{output}: is an input too; name another output with -o")
 
 
 def main(arguments: list[str] | None = None) -> int:

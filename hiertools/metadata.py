@@ -106,10 +106,7 @@ def columns_of(source: Source, levels: Sequence[str]) -> Columns:
 
 def header_of(source: Source) -> list[str]:
     """Return the names of the columns of a CSV, without reading on."""
-    if source.is_folder:
-        raise UserError(f"{source.name}: is a folder; a CSV file is needed")
-    if source.head.lstrip()[:1] in (b"{", b"["):
-        raise UserError(f"{source.name}: is JSON; a CSV file is needed")
+    csv.refuse_others(source)
     line = decode(source.head.partition(b"\n")[0], source.name).rstrip("\r")
     return [name.strip() for name in next(stdlib_csv.reader([line]), [])]
 

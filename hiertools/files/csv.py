@@ -10,7 +10,7 @@ import numpy as np
 import polars as pl
 
 from hiertools.errors import UserError
-from hiertools.files.inputs import Source, decode
+from hiertools.files.inputs import HDF5_MAGIC, Source, decode
 
 CHUNK_BYTES = 1 << 24
 CACHED_BYTES = 1 << 17  # as much as a core's nearest memory holds while it is counted
@@ -71,7 +71,16 @@ def read(source: Source, needed: Types, optional: Types) -> Iterator[Batch]:
     yield from _ahead(_pieces(source), lambda piece: _parse(piece, header, types, source.name))
 
 
+def refuse_others(source: Source) -> None:
+    """Raise `UserError` for a folder, and for HDF5 and JSON, which would be read as odd columns."""
+    kinds = {HDF5_MAGIC: "HDF5", b"{": "JSON", b"[": "JSON"}
+    found = next((kind for start, kind in kinds.items() if source.head.startswith(start)), None)
+    if source.is_folder or found:
+        raise UserError(f"{source.name}: is {found or 'a folder'}; a CSV file is needed")
+
+
 def _first_line(source: Source) -> bytes:
+    refuse_others(source)
     line = source.head.partition(b"\n")[0]
     if len(line) == len(source.head) and len(line) >= 1 << 16:
         raise UserError(f"{source.name}:1: a first line of over 64 KiB is not a CSV header")

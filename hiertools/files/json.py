@@ -94,7 +94,7 @@ def kind_of(source: Source) -> str | None:
 def read(source: Source, kind: str, version: int) -> Document:
     """Read one of our documents. Raises `UserError` for another kind or version."""
     if source.is_folder:
-        raise UserError(f"{source.name}: is a folder; a {kind} file is needed")
+        raise UserError(f"{source.name}: is a folder; {_file_of(kind)} is needed")
     document = loads(source.text(), source.name)
     return expect(document, source.name, kind, version)
 
@@ -120,14 +120,18 @@ def expect(document: Any, name: str, kind: str, version: int) -> Document:
     """Check the kind and version of a parsed document."""
     found = document.get("kind") if isinstance(document, dict) else None
     if found != kind:
-        what = f"a {found} file" if isinstance(found, str) else "not one of our files"
-        raise UserError(f"{name}: is {what}; a {kind} file is needed")
+        what = _file_of(found) if isinstance(found, str) else "not one of our files"
+        raise UserError(f"{name}: is {what}; {_file_of(kind)} is needed")
     if document.get("version") != version:
         raise UserError(
             f"{name}: {kind} version {document.get('version')}; this release reads version"
             f" {version} only; use the release of hiertools that wrote it"
         )
     return dict(document)
+
+
+def _file_of(kind: str) -> str:
+    return f"{'an' if kind[:1] in 'aeiou' else 'a'} {kind} file"
 
 
 class Fields:

@@ -298,8 +298,8 @@ def test_classes_that_the_hierarchy_lacks(run, tmp_path):
             "-k has 101 numbers; give up to 100",
         ),
         (["index.h5", "missing.h5"], 3, "missing.h5: no such file"),
-        (["same.h5", "same.h5"], 3, "same.h5: is a embeddings file; a index file is needed"),
-        (["index.h5", "index.h5"], 3, "index.h5: is a index file; a embeddings file is needed"),
+        (["same.h5", "same.h5"], 3, "same.h5: is an embeddings file; an index file is needed"),
+        (["index.h5", "index.h5"], 3, "index.h5: is an index file; an embeddings file is needed"),
         (["r.jsonl", "--items", "tree.json"], 3, "tree.json: a hierarchy file has no items; name"),
         (
             ["index.h5", "same.h5", "--find", "children", "--parent-score", "alpha2"],

@@ -233,8 +233,8 @@ def test_options_that_do_not_fit_are_an_error_of_one_line(
         ("e", ["other"], "other.h5: has another digest than the embeddings that"),
         ("e", ["logits"], "logits.h5: has logits; embed without --logits"),
         ("e", ["missing"], "missing.h5: no such file"),
-        ("v", ["v"], "v.h5: is a embeddings file; a entities file is needed"),
-        ("e", ["e"], "e.h5: is a entities file; a embeddings file is needed"),
+        ("v", ["v"], "v.h5: is an embeddings file; an entities file is needed"),
+        ("e", ["e"], "e.h5: is an entities file; an embeddings file is needed"),
         ("bare", ["v"], "bare.h5: was built without --embeddings; build it with them, or give"),
     ],
 )

@@ -154,7 +154,7 @@ def test_a_dry_run_says_how_much_there_is(folder, tmp_path, capsys):
         (["--embeddings", "all.h5", "-o", "boxes.csv"], 5, "boxes.csv: is there already"),
         (["--embeddings", "all.h5", "--device", "cuda:7"], 6, "no such GPU"),
         (["--embeddings", "missing.h5"], 3, "missing.h5: no such file"),
-        (["--embeddings", "pairs.h5"], 3, "pairs.h5: is a pairs file; a embeddings file is needed"),
+        (["--embeddings", "pairs.h5"], 3, "is a pairs file; an embeddings file is needed"),
         (["--embeddings", "other.h5"], 3, "other.h5: has ids like 'x' and not 'a'; these are"),
         (["--embeddings", "logits.h5"], 3, "logits.h5: has logits; embed without --logits"),
         (["--embeddings", "one.h5", "--embeddings", "encoder.h5"], 3, "has another digest"),

@@ -248,5 +248,12 @@ def test_one_column_may_have_empty_fields(read):
 
 
 def test_a_folder_is_no_csv(tmp_path):
-    with pytest.raises(UserError, match="is a folder; a file is needed"):
+    with pytest.raises(UserError, match="is a folder; a CSV file is needed"):
         list(csv.read(Source(tmp_path), NEEDED, {}))
+
+
+@pytest.mark.parametrize(("start", "kind"), [(b"\x89HDF\r\n\x1a\n", "HDF5"), (b'{"a": 1}', "JSON")])
+def test_other_kinds_are_named(tmp_path, start, kind):
+    (tmp_path / "x.csv").write_bytes(start + b"rest\n1,2\n")
+    with pytest.raises(UserError, match=rf"x\.csv: is {kind}; a CSV file is needed"):
+        next(csv.read(Source(tmp_path / "x.csv"), {"a": pl.String}, {}))

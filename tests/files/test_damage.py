@@ -493,9 +493,9 @@ def test_pairs_that_are_none_are_refused(pair_file, tmp_path, parent, message):
 
 
 def test_a_file_of_another_kind_is_refused_where_one_is_needed(whole, pair_file, tmp_path):
-    with pytest.raises(UserError, match="is a pairs file; a embeddings file is needed"):
+    with pytest.raises(UserError, match="is a pairs file; an embeddings file is needed"):
         embeddings.read_embeddings(pair_file)
-    with pytest.raises(UserError, match="is a embeddings file; a pairs file is needed"):
+    with pytest.raises(UserError, match="is an embeddings file; a pairs file is needed"):
         pairs.read_pairs(whole)
     path = tmp_path / "r.jsonl"
     rejects.write_rejects(path, [], chain=[], overwrite=False)
