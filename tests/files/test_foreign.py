@@ -295,7 +295,7 @@ def test_a_csv_that_does_not_fit_is_refused(join, tmp_path, text, message):
 
 
 def test_a_folder_is_no_table(tmp_path):
-    with pytest.raises(UserError, match="is a folder; a file is needed"):
+    with pytest.raises(UserError, match="is a folder; a CSV file is needed"):
         item_table.join(TABLE, tmp_path)
 
 
