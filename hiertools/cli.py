@@ -206,7 +206,10 @@ def main(arguments: list[str] | None = None) -> int:
             return errors.DONE
         raise
     except errors.InterruptedBySignal:  # outside of what a command guards: nothing is half done
-        return errors.RESUMABLE if _verb(arguments) in RESUMABLE else errors.STOPPED
+        if _verb(arguments) in RESUMABLE:
+            what = "stopped before its work began; --resume goes on from what is there"
+            return _fail(arguments, what, errors.RESUMABLE)
+        return errors.STOPPED
     except errors.UserError as error:
         return _fail(arguments, str(error), error.exit_code)
     except exceptions.TyperException as error:
