@@ -103,10 +103,9 @@ def _named(
 
 def _coordinates(source: Source, header: list[str]) -> tuple[str, str]:
     """Return the columns of latitude and longitude."""
-    names = {name.casefold(): name for name in reversed(header)}
     found = []
-    for aliases in (metadata.LATITUDE, metadata.LONGITUDE):
-        column = next((names[alias] for alias in aliases if alias in names), None)
+    aliases_of = (metadata.LATITUDE, metadata.LONGITUDE)
+    for column, aliases in zip(metadata.coordinate_columns(header), aliases_of, strict=True):
         if column is None:
             raise UserError(
                 f"{source.name}:1: no column of {aliases[0]}s ({', '.join(aliases)}); there are"

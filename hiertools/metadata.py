@@ -86,22 +86,28 @@ def read(source: Source, levels: Sequence[str], *, like: str | None) -> Iterator
 def columns_of(source: Source, levels: Sequence[str]) -> Columns:
     """Find the columns of a CSV. Raises `UserError` without an id or with one coordinate only."""
     header = header_of(source)
-    names = {name.casefold(): name for name in reversed(header)}
-
-    def first(aliases: Sequence[str]) -> str | None:
-        return next((names[name] for name in aliases if name in names), None)
-
-    key = first(ID)
+    key = _first(header, ID)
     if key is None:
         raise UserError(
             f"{source.name}:1: no column of ids ({', '.join(ID)}); there are {', '.join(header)}"
         )
-    latitude, longitude = first(LATITUDE), first(LONGITUDE)
+    latitude, longitude = coordinate_columns(header)
     if (latitude is None) != (longitude is None):
         raise UserError(f"{source.name}:1: has only one of latitude and longitude")
-    found = {level: first(ALIASES.get(level, (level.casefold(),))) for level in levels}
+    found = {level: _first(header, ALIASES.get(level, (level.casefold(),))) for level in levels}
     at = (latitude, longitude) if latitude and longitude else None
     return Columns(key, at, {level: name for level, name in found.items() if name}, header)
+
+
+def coordinate_columns(header: Sequence[str]) -> tuple[str | None, str | None]:
+    """Return the columns of latitude and longitude, None for one that is not there."""
+    return _first(header, LATITUDE), _first(header, LONGITUDE)
+
+
+def _first(header: Sequence[str], aliases: Sequence[str]) -> str | None:
+    """Return the column that has the first of some names, whatever its case."""
+    names = {name.casefold(): name for name in reversed(header)}
+    return next((names[name] for name in aliases if name in names), None)
 
 
 def header_of(source: Source) -> list[str]:

@@ -164,7 +164,7 @@ def _evaluate(run: "Run", plan: "Plan", given: dict[str, Any]) -> "Metrics":
     opened = geo_inputs.open_predictions(Source(given["predictions"]))
     known = geo_inputs.training_entities(run, given["entities"], opened)
     levels = opened.levels or (tuple(known.levels) if known else ())
-    truth = geo_inputs.true_places(run, given["truth"], levels, opened.first.id, plan)
+    truth = geo_inputs.true_places(run, given["truth"], levels, opened.first.id, plan.protocol)
     geo_inputs.check_parts(plan, truth)
     answers = geo_inputs.align(opened, truth)
     run.add_input(given["predictions"], opened.source.digest(), opened.header.get("provenance"))

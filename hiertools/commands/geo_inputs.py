@@ -1,4 +1,7 @@
-"""What `hiertools evaluate geo` reads: predictions, the truth, entities, a gazetteer."""
+"""What judges places reads: predictions, the truth, entities, a gazetteer.
+
+For `hiertools evaluate geo`; `hiertools index --calibrate` takes the truth in the same forms.
+"""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -78,27 +81,26 @@ def training_entities(run: "Run", path: Path | None, opened: Opened) -> "Entitie
 
 
 def true_places(
-    run: "Run", path: Path, levels: tuple[str, ...], like: str, plan: "Plan"
+    run: "Run", path: Path, levels: tuple[str, ...], like: str, protocol: str
 ) -> "Truth":
     """Return where items truly are, from a table of metadata or a file of entities.
 
-    levels: those of the predictions, () for any; like: the id of one of them.
+    levels: those of what is judged, () for any; like: the id of one of them.
     """
     from hiertools.evaluation import geo_truth
     from hiertools.files import inputs
     from hiertools.files.entities import read_entities, read_members
     from hiertools.files.inputs import HDF5_MAGIC, Source
 
-    source, osv5m = Source(path), plan.protocol != "entity"
+    source, osv5m = Source(path), protocol != "entity"
     if source.head.startswith(HDF5_MAGIC):
         if osv5m:
-            raise UsageError(f"--protocol {plan.protocol} needs a table of metadata as --truth")
+            raise UsageError(f"--protocol {protocol} needs a table of metadata as --truth")
         entities = read_entities(path)
         run.add_input(path, inputs.digest_file(path), entities.chain)
         if levels and tuple(entities.levels) != levels:
             raise UserError(
-                f"{path}: has the levels {', '.join(entities.levels)}, the predictions"
-                f" {', '.join(levels)}"
+                f"{path}: has the levels {', '.join(entities.levels)}, not {', '.join(levels)}"
             )
         return geo_truth.of_entities(str(path), entities, read_members(path))
     if source.head.lstrip().startswith(b"{"):

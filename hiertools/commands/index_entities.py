@@ -106,19 +106,9 @@ def _held_out(run: "Run", found: "EntityIndex", options: dict[str, Any]) -> tupl
 
 def _truth(run: "Run", path: Path, levels: list[str], like: str) -> "Truth":
     """Return what items are of: a file of entities, or metadata. like: an id, see `metadata`."""
-    from hiertools.evaluation.geo_truth import of_entities, of_table
-    from hiertools.files import hdf5, inputs
-    from hiertools.files.entities import read_entities, read_members
+    from hiertools.commands import geo_inputs
 
-    if path == inputs.STDIN or not hdf5.is_hdf5(path):
-        source = inputs.Source(path)
-        truth = of_table(source, levels, like=like, osv5m=False)
-        run.add_input(path, source.digest())
-    else:
-        entities = read_entities(path)
-        run.add_input(path, inputs.digest_file(path), entities.chain)
-        truth = of_entities(str(path), entities, read_members(path))
-    if list(truth.levels) != levels:
-        there = ", ".join(truth.levels) or "none"
-        raise UserError(f"{truth.name}: the index has the levels {', '.join(levels)}, this {there}")
+    truth = geo_inputs.true_places(run, path, tuple(levels), like, "entity")
+    if not truth.levels:
+        raise UserError(f"{truth.name}: has none of the levels {', '.join(levels)} of the index")
     return truth
