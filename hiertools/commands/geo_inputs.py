@@ -48,7 +48,7 @@ def open_predictions(source: "Source") -> Opened:
 
     kind = json.kind_of(source)
     if source.head.startswith(HDF5_MAGIC) or kind not in (None, KIND):
-        what = "HDF5" if kind is None else f"a {kind} file"
+        what = "HDF5" if kind is None else json.file_of(kind)
         raise UserError(f"{source.name}: is {what}; predictions of hiertools query are needed")
     header, found = read_predictions(source)
     first = next(found, None)

@@ -94,7 +94,7 @@ def kind_of(source: Source) -> str | None:
 def read(source: Source, kind: str, version: int) -> Document:
     """Read one of our documents. Raises `UserError` for another kind or version."""
     if source.is_folder:
-        raise UserError(f"{source.name}: is a folder; {_file_of(kind)} is needed")
+        raise UserError(f"{source.name}: is a folder; {file_of(kind)} is needed")
     document = loads(source.text(), source.name)
     return expect(document, source.name, kind, version)
 
@@ -120,8 +120,8 @@ def expect(document: Any, name: str, kind: str, version: int) -> Document:
     """Check the kind and version of a parsed document."""
     found = document.get("kind") if isinstance(document, dict) else None
     if found != kind:
-        what = _file_of(found) if isinstance(found, str) else "not one of our files"
-        raise UserError(f"{name}: is {what}; {_file_of(kind)} is needed")
+        what = file_of(found) if isinstance(found, str) else "not one of our files"
+        raise UserError(f"{name}: is {what}; {file_of(kind)} is needed")
     if document.get("version") != version:
         raise UserError(
             f"{name}: {kind} version {document.get('version')}; this release reads version"
@@ -130,7 +130,8 @@ def expect(document: Any, name: str, kind: str, version: int) -> Document:
     return dict(document)
 
 
-def _file_of(kind: str) -> str:
+def file_of(kind: str) -> str:
+    """Return what a file of a kind is called in a message."""
     return f"{'an' if kind[:1] in 'aeiou' else 'a'} {kind} file"
 
 

@@ -92,7 +92,7 @@ def train(
     """Train to the end.
 
     Raises `StoppedError` once a signal has come and a checkpoint is written, and `UserError`
-    where a loss or a gradient is not finite; then the checkpoint of an earlier step stays.
+    where a loss or a gradient is not finite; then an earlier checkpoint stays, if there is one.
     """
     total = task.steps * settings.epochs
     saved = logged = time.monotonic()
@@ -182,5 +182,5 @@ def _fault(state: State[Any], outcome: Outcome, gradients: dict[str, Tensor]) ->
     bad = (name for name, tensor in candidates.items() if not bool(tensor.isfinite().all()))
     return (
         f"the loss or its gradient is not finite in step {state.step + 1:,}; the first bad tensor:"
-        f" {next(bad, 'loss')}; the checkpoint of an earlier step stays; try a lower --rate"
+        f" {next(bad, 'loss')}; an earlier checkpoint, if there is one, stays; try a lower --rate"
     )
