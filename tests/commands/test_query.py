@@ -383,3 +383,17 @@ def test_a_closed_pipe_ends_silently():
     assert found.returncode == 0
     assert found.stdout.startswith('{"kind": "results"')
     assert found.stderr in ("", "standard output: 40 rankings\n")
+
+
+def test_images_cannot_be_asked_of_vectors_made_elsewhere(tmp_path, capsys):
+    np.save(tmp_path / "v.npy", np.eye(3, dtype=np.float32))
+    (tmp_path / "ids").write_text("a\nb\nc\n")
+    made = ["--from", str(tmp_path / "v.npy"), "--ids", str(tmp_path / "ids"), "--made-by", "clip"]
+    assert main(["embed", *made, "-o", str(tmp_path / "foreign.h5")]) == 0
+    assert main(["index", str(tmp_path / "foreign.h5"), "-o", str(tmp_path / "among.h5")]) == 0
+    capsys.readouterr()
+    out = ["-o", str(tmp_path / "r.jsonl")]
+    assert main(["query", str(tmp_path / "among.h5"), str(tmp_path / "ids"), *out]) == 3
+    said = capsys.readouterr().err
+    assert "is of vectors made elsewhere (from:clip)" in said
+    assert "give embeddings that embed --from has made" in said
