@@ -200,4 +200,10 @@ def path_costs(hierarchy: Hierarchy, labels: Sequence[str]) -> NDArray[np.float6
     rows, columns = zip(*steps, strict=True)
     graph = coo_array(([1] * len(steps), (rows, columns)), shape=(top + 1, top + 1))
     up = shortest_path(graph.tocsr(), unweighted=True, indices=[place[label] for label in labels])
-    return np.array([(up + row).min(axis=1) for row in up])
+    up_from = np.ascontiguousarray(
+        up.T
+    )  # a label has few nodes above it: those alone are looked at
+    over = [np.flatnonzero(np.isfinite(row)) for row in up]
+    return np.array(
+        [(up_from[o] + row[o, None]).min(axis=0) for o, row in zip(over, up, strict=True)]
+    )

@@ -17,7 +17,7 @@ LAYERS = [
     {"embedding", "geocoding", "mining", "scenes", "search"},
     {"inventory", "pairing"},
     {"box_table", "metadata", "models"},
-    {"annotations", "encoders", "losses"},
+    {"annotations", "encoders", "losses", "taxonomy"},
     {"boxes", "encoder", "hierarchy", "images", "kernels"},
     {"geometry", "metrics"},
     {"files"},
