@@ -98,5 +98,5 @@ def test_both_sides_of_a_difference_are_listed_ten_at_the_most():
 
 def test_another_order_is_no_same_taxonomy():
     one, other = of(classes=["x", "y"]), of(classes=["y", "x"])
-    with pytest.raises(UserError, match="another order than tree[.]json: class 0 is 'x'"):
+    with pytest.raises(UserError, match=r"another order than tree[.]json: class 0 is 'x'"):
         taxonomy.check_same(one, other, name="model.h5", other="tree.json")
