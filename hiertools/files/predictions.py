@@ -1,6 +1,7 @@
 """predictions: where each item is placed in a hierarchy of entities, as JSON Lines.
 
-Files that were made elsewhere may be JSON Lines without our header, or CSV: ids and coordinates.
+Predictions of classes are of the same kind: see `class_predictions`. Files that were made elsewhere
+may be JSON Lines without our header, or CSV: ids and coordinates.
 """
 
 from codecs import BOM_UTF8
@@ -11,7 +12,7 @@ from pathlib import Path
 import polars as pl
 
 from hiertools.errors import UserError
-from hiertools.files import atomic, csv, json
+from hiertools.files import atomic, class_predictions, csv, json
 from hiertools.files.inputs import Source
 from hiertools.files.json import Document, Fields
 from hiertools.files.placements import (
@@ -22,8 +23,7 @@ from hiertools.files.placements import (
 from hiertools.files.placements import Prediction as Prediction  # for those who read them
 from hiertools.files.placements import Step as Step
 
-KIND = "predictions"
-VERSION = 1
+KIND, VERSION = class_predictions.KIND, class_predictions.VERSION
 COLUMNS = {"id": pl.String, "latitude": pl.Float64, "longitude": pl.Float64}  # of a CSV file
 
 
@@ -84,6 +84,8 @@ def read_predictions(source: Source | Path) -> tuple[Document, Iterator[Predicti
     if "kind" not in first.document:
         return {}, checked(map(_of_others, joined([first], lines)), source.name, None)
     header = json.expect(first.document, source.name, KIND, VERSION)
+    if header.get("task") == class_predictions.TASK:
+        raise UserError(f"{source.name}: has predictions of classes; those of places are needed")
     first.objects("provenance")
     return header, checked(map(_of_line, lines), source.name, first.texts("levels"))
 
@@ -128,12 +130,16 @@ def _coordinates(fields: Fields) -> tuple[float | None, float | None]:
 
 def check(path: Path, *, full: bool) -> None:
     """Raise `UserError` if the file is not sound. Reading it checks everything."""
+    if class_predictions.is_of_classes(path):
+        return class_predictions.check(path, full=full)
     for _ in read_predictions(path)[1]:
         pass
 
 
 def describe(path: Path) -> Document:
     """Return what `hiertools info` shows."""
+    if class_predictions.is_of_classes(path):
+        return class_predictions.describe(path)
     header, predictions = read_predictions(path)
     depths: dict[str | None, int] = {}
     for prediction in predictions:
