@@ -98,6 +98,15 @@ Probes = Annotated[
 Ef = Annotated[
     int, typer.Option(min=1, metavar="N", help="Approximate search by hnsw: candidates to keep.")
 ]
+Tags = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--tag",
+        metavar="NAME=VALUE",
+        help="A word for tables and plots of several metrics, such as loss=hxe; may come again.",
+        show_default=False,
+    ),
+]
 LogEvery = Annotated[
     int,
     typer.Option(min=1, metavar="STEPS", help="Steps between two lines of the log."),
@@ -106,6 +115,22 @@ CheckpointEvery = Annotated[
     float,
     typer.Option(min=0, metavar="SECONDS", help="Time between two checkpoints; 0 is every step."),
 ]
+
+
+def parse_tags(given: list[str] | None) -> dict[str, str]:
+    """Read NAME=VALUE, once for each name; the names come in their order.
+
+    A name is letters, digits, - and _; a value is any text. Raises `UsageError` for anything else.
+    """
+    found: dict[str, str] = {}
+    for text in given or []:
+        name, mark, value = text.partition("=")
+        if not mark or not value or not name.replace("-", "").replace("_", "").isalnum():
+            raise UsageError(f"--tag {text}: write NAME=VALUE, such as loss=hxe")
+        if name in found:
+            raise UsageError(f"--tag {text}: {name} is there already, as {found[name]!r}")
+        found[name] = value
+    return found
 
 
 def parse_shard(text: str) -> tuple[int, int]:

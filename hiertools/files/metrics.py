@@ -14,8 +14,8 @@ VERSION = 1
 TEXTS = ("find", "of", "exclude")
 COUNTS = ("k", "km")
 NUMBERS = (
-    "low", "high", "chance", "frequent", "coverage",
-    "against", "difference", "difference_low", "difference_high",
+    "low", "high", "chance", "adjusted", "frequent", "coverage",
+    "against", "difference", "difference_low", "difference_high", "p",
 )  # fmt: skip
 
 
@@ -25,9 +25,9 @@ class Metrics:
 
     metrics: rows with `metric`, `value` and `queries` (how many items it is of), and where they
     apply `find`, `of`, `exclude`, `k`, `km`, `low` and `high` (of a 95 % interval), `chance`,
-    `frequent`, `coverage`, `against`, `difference`, `difference_low` and `difference_high`. A
-    metric without queries has no row: `counts` says what was left out. tables: lists of rows by
-    name.
+    `adjusted` (0 at chance, 1 at best), `frequent`, `coverage`, `against`, `difference`,
+    `difference_low`, `difference_high` and `p` (of the difference). A metric without queries has
+    no row: `counts` says what was left out. tables: lists of rows by name.
     """
 
     task: str
