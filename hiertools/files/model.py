@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 
 from hiertools.errors import UserError
-from hiertools.files import geo_model, hdf5, tensors
+from hiertools.files import classes_model, geo_model, hdf5, tensors
 from hiertools.files.json import Document, Fields
 from hiertools.files.tensors import Arrays
 
@@ -25,7 +25,7 @@ class Model:
     if the encoder was left as it is; meta: of a `parts` model `geometry`, `features` and
     `dimension` (of its input and output), `c`, `alpha`, `tau`, and the `encoder`, `digest`,
     `preprocess` and `output` of the embeddings that it takes, its `loss` and `training`; of a
-    `geo` model see `geo_model`.
+    `geo` model see `geo_model`, of a `classes` model `classes_model`.
     """
 
     task: str
@@ -42,6 +42,8 @@ class Model:
             _check_parts(fields, self.weights)
         if self.task == "geo":
             geo_model.check(fields, self.weights)
+        if self.task == "classes":
+            classes_model.check(fields, self.weights)
 
 
 def _check_parts(fields: Fields, weights: Arrays) -> None:

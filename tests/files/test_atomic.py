@@ -42,7 +42,7 @@ def write_wide(path, *, overwrite=False):
 def write_numbers(path, *, overwrite=False):
     """Write a model of single numbers, each in a header, and of small arrays."""
     weights = {f"{i}": np.ones((3,) * (i % 2), np.float32) for i in range(400)}
-    found = model.Model("classes", weights, {}, {"task": "classes"})
+    found = model.Model("others", weights, {}, {"task": "others"})
     model.write_model(path, found, chain=[], overwrite=overwrite)
 
 

@@ -86,7 +86,7 @@ def test_single_numbers_and_whole_numbers_stay_what_they_are(tmp_path):
 def test_a_tensor_larger_than_a_chunk_can_be(tmp_path, monkeypatch):
     monkeypatch.setattr("hiertools.files.hdf5.CHUNK_BYTES", 100)
     wide = {"wide": np.arange(120, dtype=np.float32).reshape(3, 40), "long": np.arange(300)}
-    path = save(tmp_path, Model("classes", wide, {}, {"task": "classes"}))
+    path = save(tmp_path, Model("others", wide, {}, {"task": "others"}))
     assert_same_arrays(read_model(path).weights, wide)
     with h5py.File(path) as file:
         assert file["weights/wide"].chunks == (1, 40)
@@ -127,8 +127,8 @@ def test_every_key_of_a_parts_model_is_needed(key):
 
 
 def test_the_task_is_told_once():
-    with pytest.raises(UserError, match="the model's task is 'classes', its meta says otherwise"):
-        Model("classes", weights(), {}, META)
+    with pytest.raises(UserError, match="the model's task is 'others', its meta says otherwise"):
+        Model("others", weights(), {}, META)
 
 
 def test_weights_of_another_type_are_refused():
@@ -203,7 +203,7 @@ def test_the_digest_does_not_depend_on_how_memory_is_laid_out():
 @pytest.mark.parametrize("name", ["", "a//b", "/a", "a/", "a\0b", ".", "a/./b", "/".join("a" * 9)])
 def test_a_name_that_hdf5_cannot_have_is_refused(tmp_path, name):
     with pytest.raises(UserError, match="an array cannot have the name"):
-        save(tmp_path, Model("classes", {name: np.ones(1)}, {}, {"task": "classes"}))
+        save(tmp_path, Model("others", {name: np.ones(1)}, {}, {"task": "others"}))
     assert list(tmp_path.iterdir()) == []
 
 
