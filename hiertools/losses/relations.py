@@ -1,0 +1,114 @@
+"""How near classes are to each other in a hierarchy: pure functions of arrays, in numpy and torch.
+
+d: distances of every two classes, from the taxonomy; `joins`: edges from the root down to where
+the ways to two classes part. A way goes by the parents of least depth, so that also in a DAG a
+class has one way.
+"""
+
+from collections.abc import Sequence
+
+import numpy as np
+import torch
+from jaxtyping import Bool, Float, Int
+from numpy import ndarray as Array
+from torch import Tensor
+
+from hiertools.losses.outputs import Relations
+
+
+def of(
+    distances: Float[Array, "C C"],
+    similarities: Float[Array, "C C"],
+    related: Bool[Array, "C C"],
+    joins: Int[Array, "C C"],
+    *,
+    like: Tensor,
+) -> Relations:
+    """Return what losses need, of the type of floats and on the device of a tensor."""
+    return Relations(
+        torch.as_tensor(distances).to(like),
+        torch.as_tensor(similarities).to(like),
+        torch.as_tensor(related).to(like.device),
+        torch.as_tensor(joins).to(like.device),
+    )
+
+
+def omega(
+    distances: Float[Tensor, "C C"], decay: float, *, with_self: bool
+) -> Float[Tensor, "C C"]:
+    """Return Omega: exp(-a d_ij) / sum over k of exp(-a d_ik), of rows that sum to 1.
+
+    Muñoz Guerrero et al. 2025, "Leveraging ImageNet's Hierarchical Structure for Enhanced Image
+    Classification and Retrieval", eq. 6; decay: its alpha. The class itself is among k, unless
+    `with_self` is false: then the diagonal is 0. A decay of inf gives the identity, or without the
+    class itself equal shares to those that are nearest.
+    """
+    own = torch.eye(len(distances), dtype=torch.bool, device=distances.device)
+    if not with_self:
+        if len(distances) == 1:
+            return torch.zeros_like(distances)
+        distances = distances.masked_fill(own, torch.inf)
+    beyond = distances - distances.min(1, keepdim=True).values  # keeps one term of the sum at 1
+    powers = torch.where(beyond > 0, -decay * beyond, 0)
+    if not with_self:
+        powers = powers.masked_fill(own, -torch.inf)
+    return powers.softmax(1)
+
+
+def kernel(distances: Float[Tensor, "*n"], decay: float) -> Float[Tensor, "*n"]:
+    """Return exp(-a d), Omega without the sums of its rows; 1 where d is 0, whatever the decay."""
+    return torch.where(distances > 0, -decay * distances, 0).exp()
+
+
+def similarities(distances: Float[Array, "C C"], *, distance: str) -> Float[Array, "C C"]:
+    """Return 1 / (1 + d) of path distances, and 1 - d of heights, which are in [0, 1].
+
+    The first is WordNet's path similarity, the second that of Barz & Denzler 2019
+    (arXiv:1809.09924), eq. 2.
+    """
+    return 1 - distances if distance == "height" else 1 / (1 + distances)
+
+
+def related_within(distances: Float[Array, "C C"], *, at_most: float) -> Bool[Array, "C C"]:
+    """Return which distinct classes are at most so far apart."""
+    return (distances <= at_most) & ~np.eye(len(distances), dtype=bool)
+
+
+def related_at_depth(
+    above: Bool[Array, "C nodes"], depths: Int[Array, " nodes"], *, at_least: int
+) -> Bool[Array, "C C"]:
+    """Return which distinct classes share a node so deep or deeper. A root has the depth 0.
+
+    above: which nodes are a class or above it; depths: the fewest edges from a root to each.
+    """
+    deep = above[:, depths >= at_least].astype(np.float32)
+    return (deep @ deep.T > 0) & ~np.eye(len(above), dtype=bool)
+
+
+def share(related: Bool[Array, "C C"]) -> float:
+    """Return the share of the pairs of distinct classes that are related; 0 if there are none."""
+    n = len(related)
+    return float(related.sum()) / max(1, n * (n - 1))
+
+
+def joins(ways: Sequence[Sequence[str]]) -> Int[Array, "C C"]:
+    """Return the edges from the root down to where the ways to two classes part.
+
+    ways: the nodes from a root to each class. A class that is above others has itself as a leaf
+    below it, so that its own is the deepest. If there are several roots, one above them counts.
+    """
+    below_one = len({way[0] for way in ways}) == 1
+    found = np.full((len(ways), len(ways)), 0 if below_one else -1)
+    for depth in range(max(map(len, ways))):
+        met: dict[str, list[int]] = {}
+        for place, way in enumerate(ways):
+            if len(way) > depth:
+                met.setdefault(way[depth], []).append(place)
+        for places in met.values():
+            found[np.ix_(places, places)] = depth
+    found += 0 if below_one else 1
+    own = np.arange(len(ways))
+    off = found.copy()
+    off[own, own] = -1
+    found[own, own] += off.max(1, initial=-1) == found[own, own]
+    return found
