@@ -19,6 +19,8 @@ from hiertools import errors, signals, terminal
 COMMANDS = (
     "sample",
     "mine-hierarchy",
+    "build-taxonomy wordnet",
+    "build-taxonomy table",
     "embed",
     "geocode",
     "build-entities",
@@ -34,6 +36,7 @@ COMMANDS = (
 )
 RESUMABLE = {"embed", "train parts", "train geo"}
 GROUPS = {
+    "build-taxonomy": "Make a hierarchy of classes, ready for `hiertools train classes`.",
     "train": "Learn a model, ready for `hiertools index`.",
     "evaluate": "Judge rankings, each metric beside chance.",
 }

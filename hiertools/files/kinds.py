@@ -8,6 +8,7 @@ from hiertools.errors import UserError
 from hiertools.files import (
     checkpoint,
     counts,
+    distances,
     embeddings,
     entities,
     entity_part,
@@ -37,7 +38,7 @@ class Kind:
 
 MODULES = (
     hierarchy, counts, pairs, embeddings, rejects, model, checkpoint, log, index, results,
-    predictions, metrics, entities, entity_part,
+    predictions, metrics, entities, entity_part, distances,
 )  # fmt: skip
 KINDS = {module.KIND: Kind(module.check, module.describe) for module in MODULES}
 
