@@ -156,3 +156,4 @@ def _annotation(argument: ast.arg) -> str:
 ANNOTATIONS = Family("annotations", "format", "read", ("source",))
 ENCODERS = Family("encoders", "encoder", "load")
 PART_LOSSES = Family("losses/parts", "loss", "loss", ("contrast",))
+CLASS_LOSSES = Family("losses/classes", "loss", "loss", ("outputs",))

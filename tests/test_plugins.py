@@ -9,9 +9,9 @@ import pytest
 
 from hiertools import plugins
 from hiertools.errors import UsageError, UserError
-from hiertools.plugins import ANNOTATIONS, ENCODERS, PART_LOSSES, Family
+from hiertools.plugins import ANNOTATIONS, CLASS_LOSSES, ENCODERS, PART_LOSSES, Family
 
-FAMILIES = [ANNOTATIONS, ENCODERS, PART_LOSSES]
+FAMILIES = [ANNOTATIONS, CLASS_LOSSES, ENCODERS, PART_LOSSES]
 MEMBERS = [member for family in FAMILIES for member in plugins.members(family).values()]
 REFERENCE = re.compile(r"\barXiv:\d{4}\.\d{4,5}|\bdoi:10\.\d+/\S+|[A-Z]\w+ et al\. \d{4}")
 HEAVY = {"torch", "timm", "open_clip", "numpy", "polars", "h5py", "numba", "PIL"}
@@ -21,6 +21,9 @@ def test_there_are_members():
     assert list(plugins.members(ANNOTATIONS)) == ["coco", "openimages", "voc"]
     assert list(plugins.members(ENCODERS)) == ["lite0", "model", "open_clip", "timm"]
     assert list(plugins.members(PART_LOSSES)) == ["angular", "entailment"]
+    assert list(plugins.members(CLASS_LOSSES)) == [
+        "cross_entropy", "graded", "hxe", "pairwise", "soft_labels", "unit_sphere",
+    ]  # fmt: skip
 
 
 @pytest.mark.parametrize("family", FAMILIES, ids=lambda family: family.folder)
@@ -87,6 +90,8 @@ def test_the_listing_imports_nothing_heavy():
         (ANNOTATIONS, "coco:label=synset,skip=a+b", (), {"label": "synset", "skip": "a+b"}),
         (ANNOTATIONS, "voc:one_based=0", (), {"one_based": False}),
         (PART_LOSSES, "entailment:k=0.2,positives=in", (), {"k": 0.2, "positives": "in"}),
+        (CLASS_LOSSES, "pairwise:form=head,with_self=0", (), {"form": "head", "with_self": False}),
+        (CLASS_LOSSES, "pairwise:decay=inf", (), {"decay": float("inf")}),
     ],
 )  # fmt: skip
 def test_what_the_user_chose(family, spec, values, options):
