@@ -287,7 +287,7 @@ def _draft(
         meta, head, points = before.meta, before.head, before.points
     else:
         meta, head, points = indexing.describe(shards, model), model.weights if model else {}, None
-    placer = Placer(head, geometry=meta["geometry"])
+    placer = Placer(head, meta)
     return indexing.Draft(table, indexing.blocks(shards, placer, points), head, meta)
 
 

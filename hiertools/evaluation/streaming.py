@@ -83,7 +83,7 @@ def place(files: Sequence[Embeddings], names: Sequence[str], index: Index, queri
 
     Raises `UserError` for an embedding that is not finite.
     """
-    placer = Placer(index.head, geometry=index.meta["geometry"])
+    placer = Placer(index.head, index.meta)
     points = np.empty((len(queries), index.points.shape[1]), np.float32)
     ends = np.cumsum([0, *(len(found.items) for found in files)])
     for found, name, (first, last) in zip(files, names, pairwise(ends), strict=True):

@@ -60,7 +60,10 @@ def describe(shards: Sequence[Shard], model: Model | None) -> Document:
     meta |= {"task": "plain", "geometry": "euclidean", "c": 1.0, "dimension": meta["features"]}
     meta |= {"model": None, "method": "exact", "by": "cosine", "structure": {}}
     if model is not None:
-        meta |= {key: model.meta[key] for key in ("task", "geometry", "c", "dimension")}
+        kept = (
+            ("task", "geometry", "c", "dimension") if model.task == "parts" else tuple(model.meta)
+        )
+        meta |= {key: model.meta[key] for key in kept}
         meta |= {"model": digest_of(model)}
     return meta
 

@@ -10,7 +10,7 @@ from torch import nn
 from hiertools.errors import UserError
 from hiertools.files.json import Document
 from hiertools.files.tensors import Arrays
-from hiertools.models.parts import of_weights
+from hiertools.models import classes, parts
 
 ROWS = 256  # placed together, so that a point does not depend on how many others there are
 BLOCK = 64 * ROWS  # read together
@@ -19,12 +19,15 @@ Vectors = NDArray[np.float32]
 
 
 class Placer:
-    """Places embeddings by a head; without one they are points as they are."""
+    """Places embeddings by a head; without one they are points as they are.
 
-    def __init__(self, head: Arrays, *, geometry: str) -> None:
+    meta: of the model or the index that has the head.
+    """
+
+    def __init__(self, head: Arrays, meta: Document) -> None:
         self._model: nn.Module | None = None
         if head:
-            self._model = of_weights(head, geometry=geometry).double()
+            self._model = _model(head, meta).double()
 
     def place(self, vectors: Vectors) -> Vectors:
         """Return the points of embeddings (n x features)."""
@@ -46,6 +49,12 @@ class Placer:
         """Yield the points of some rows of a file's embeddings, block by block."""
         for start in range(0, len(rows), BLOCK):
             yield self.place(vectors[rows[start : start + BLOCK]])
+
+
+def _model(head: Arrays, meta: Document) -> nn.Module:
+    if meta["task"] == "classes":
+        return classes.of_weights(head, meta)
+    return parts.of_weights(head, geometry=meta["geometry"])
 
 
 def check_fit(found: Document, features: int, name: str, taken: Document, taker: str) -> None:

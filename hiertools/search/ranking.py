@@ -44,7 +44,7 @@ class Searcher:
 
     def __init__(self, index: Index, name: str, request: Request) -> None:
         self._request, self._items = request, index.items
-        self._placer = Placer(index.head, geometry=index.meta["geometry"])
+        self._placer = Placer(index.head, index.meta)
         rows = np.arange(len(index.items))
         if request.only is not None:
             rows = np.flatnonzero(choosing.of_kind(index.items, request.only, name))

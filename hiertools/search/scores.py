@@ -6,6 +6,7 @@ space parts.
 
 from dataclasses import dataclass
 from types import ModuleType
+from typing import Protocol
 
 import torch
 from jaxtyping import Bool, Float
@@ -18,6 +19,27 @@ GEOMETRIES: dict[str, ModuleType] = {"lorentz": lorentz, "euclidean": euclidean}
 CLOSE = 1e-8  # 1 - cos: a pair in nearly the same direction, whose angle a product may lose
 ROUNDING = 1e-12  # of a product of unit vectors, and a share of one of others
 SLACK = 1e-6  # radians, or a share of the radius: what a product is wrong by at the most
+
+
+class Scoring(Protocol):
+    """What ranks points: see `Measure`."""
+
+    @property
+    def geometry(self) -> str:
+        """Return the geometry whose origin radii are measured from."""
+
+    @property
+    def c(self) -> float:
+        """Return minus the curvature."""
+
+    def bounds(self, queries: Tensor, points: Tensor) -> tuple[Tensor, Tensor]:
+        """Return numbers that `elementwise` is between (b x m each)."""
+
+    def may_reach(self, queries: Tensor, points: Tensor, floor: Tensor) -> Tensor | None:
+        """Return where `elementwise` may reach the floor of a query, None for anywhere."""
+
+    def elementwise(self, queries: Tensor, points: Tensor) -> Tensor:
+        """Return the scores of pairs, each by its own numbers in float64."""
 
 
 @dataclass(frozen=True)
@@ -71,7 +93,7 @@ class Measure:
             return self._within(x, y, -floor)
         if self._is_alpha2:
             return None
-        cosine = _unit(x) @ _unit(y).T
+        cosine = unit(x) @ unit(y).T
         if self.by == "cosine":
             return cosine >= floor - ROUNDING
         widest = torch.tan((SLACK - floor).clamp(0, torch.pi) / 2).square()
@@ -85,7 +107,7 @@ class Measure:
         queries, points = queries.double(), points.double()
         geometry = GEOMETRIES[self.geometry]
         if self.by == "cosine":
-            return (_unit(queries) * _unit(points)).sum(-1).clamp(-1, 1)
+            return (unit(queries) * unit(points)).sum(-1).clamp(-1, 1)
         if self.by == "distance":
             distance: Tensor = geometry.distance(queries, points, self.c)
             return 0.0 - distance
@@ -124,7 +146,7 @@ class Measure:
         queries, points = queries.double(), points.double()
         geometry = GEOMETRIES[self.geometry]
         if self.by == "cosine":
-            return (_unit(queries) @ _unit(points).T).clamp(-1, 1), None
+            return (unit(queries) @ unit(points).T).clamp(-1, 1), None
         if self.by == "distance":
             return 0.0 - geometry.pairwise_distance(queries, points, self.c), None
         x, y = (points, queries) if self._from_point else (queries, points)
@@ -135,7 +157,8 @@ class Measure:
         return (scores.T, close.T) if self._from_point else (scores, close)
 
 
-def _unit(x: Tensor) -> Tensor:
+def unit(x: Tensor) -> Tensor:
+    """Return vectors of length 1 in the same directions; 0 for 0."""
     return x / polar.nonzero(polar.norm(x))[..., None]
 
 

@@ -44,7 +44,7 @@ label = np.array([name.decode() for name in labels.names])[labels.codes[labels.o
 place = np.array([order[name] for name in label])
 ids = index.items.id[rows]
 time = np.sqrt(1 + (points**2).sum(1))
-x = Placer(index.head, geometry="lorentz").place(np.asarray(queries.vectors)).astype(np.float64)
+x = Placer(index.head, index.meta).place(np.asarray(queries.vectors)).astype(np.float64)
 recalls, distances = [], []
 for q in range(0, len(x), len(x) // count):
     own = queries.items.labels.of(q)
@@ -182,7 +182,7 @@ def placed(blocks, head):
     """Yield the points of embeddings."""
     from hiertools.search.placing import Placer
 
-    placer = Placer(head, geometry="lorentz")
+    placer = Placer(head, {"task": "parts", "geometry": "lorentz"})
     return map(placer.place, blocks)
 
 

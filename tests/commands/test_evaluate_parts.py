@@ -79,7 +79,7 @@ ALPHA_C_TAU = {"log_alpha": -1.0, "log_c": 0.5, "log_tau": 0.0}
 
 def index(path, vectors, items, head):
     geometry = "lorentz" if head else "euclidean"
-    points = Placer(head, geometry=geometry).place(vectors)
+    points = Placer(head, {"task": "parts", "geometry": geometry}).place(vectors)
     meta = {
         "task": "parts" if head else "plain", "geometry": geometry,
         "c": float(np.exp(0.5)) if head else 1.0, "features": FEATURES,

@@ -41,7 +41,7 @@ def test_points_are_placed_by_the_model(folder, capsys):
     assert capsys.readouterr().err == "index.h5: 120 points of 4 dimensions (lorentz, c = 2)\n"
     found, model = read_index(folder / "index.h5"), read_model(folder / "model.h5")
     vectors = np.concatenate([read_embeddings(folder / name).vectors for name in ("a.h5", "b.h5")])
-    expected = Placer(model.weights, geometry="lorentz").place(vectors)
+    expected = Placer(model.weights, model.meta).place(vectors)
     np.testing.assert_array_equal(found.points, expected)
     assert found.items.id[80] == b"im20"
     assert found.items.labels.of(0) == ["a", "b"]

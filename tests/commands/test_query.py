@@ -70,7 +70,7 @@ def expected(index, measure, exclude, only, k):
     """Return for each query the ids and scores of its hits, by numpy."""
     found, asked = read_index(inputs.Path(index)), read_embeddings(inputs.Path("q.h5"))
     meta = found.meta
-    points = Placer(found.head, geometry=meta["geometry"]).place(np.asarray(asked.vectors))
+    points = Placer(found.head, meta).place(np.asarray(asked.vectors))
     names = dict(zip(("by", "find", "parent_score"), measure, strict=True))
     score = material.scores(points, found.points, **names, geometry=meta["geometry"], c=meta["c"])
     items = found.items

@@ -74,7 +74,7 @@ def test_an_index_without_model_and_structure(tmp_path):
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"task": "geo"}, "meta: task is not one of parts, plain"),
+        ({"task": "geo"}, "meta: task is not one of parts, classes, plain"),
         ({"geometry": "sphere"}, "meta: geometry is not one of lorentz, euclidean"),
         ({"c": 0}, "meta: c is not above 0"),
         ({"method": "lsh"}, "meta: method is not one of exact, flat, ivf, hnsw"),

@@ -16,7 +16,7 @@ def test_points_are_those_of_the_model(tmp_path, geometry):
     weights = read_model(material.save_model(tmp_path / "m.h5", geometry=geometry)).weights
     vectors = np.random.default_rng(0).standard_normal((9, material.FEATURES)).astype(np.float32)
     expected = of_weights(weights, geometry=geometry)(torch.from_numpy(vectors))
-    found = Placer(weights, geometry=geometry).place(vectors)
+    found = Placer(weights, {"task": "parts", "geometry": geometry}).place(vectors)
     assert found.dtype == np.float32
     np.testing.assert_allclose(found, expected, rtol=1e-4)
 
@@ -24,7 +24,7 @@ def test_points_are_those_of_the_model(tmp_path, geometry):
 def test_a_point_does_not_depend_on_the_others(tmp_path):
     weights = read_model(material.save_model(tmp_path / "m.h5")).weights
     vectors = np.random.default_rng(0).standard_normal((600, material.FEATURES)).astype(np.float32)
-    placer = Placer(weights, geometry="lorentz")
+    placer = Placer(weights, {"task": "parts", "geometry": "lorentz"})
     together = placer.place(vectors)
     alone = np.concatenate([placer.place(vectors[i : i + 7]) for i in range(0, 600, 7)])
     assert alone.tobytes() == together.tobytes()
@@ -34,8 +34,8 @@ def test_a_point_does_not_depend_on_the_others(tmp_path):
 
 def test_without_a_head_embeddings_are_points():
     vectors = np.ones((3, 2), np.float32)
-    assert Placer({}, geometry="euclidean").place(vectors) is not None
-    np.testing.assert_array_equal(Placer({}, geometry="euclidean").place(vectors), vectors)
+    assert Placer({}, {"task": "plain"}).place(vectors) is not None
+    np.testing.assert_array_equal(Placer({}, {"task": "plain"}).place(vectors), vectors)
 
 
 def test_vectors_of_another_maker_are_refused_with_a_way_out():
