@@ -205,6 +205,10 @@ def files(tmp_path_factory, hier) -> list[Path]:
         "embed", "--from", "vectors.npy", "--ids", "ids.txt", "--table", "table.csv", "-o", "all.h5"
     )
     names = ("scenes/hierarchy.json", "tree.json", "levels.json", "counts.json", "pairs.h5")
+    (folder / "kinds.csv").write_text("kind,class\nfish,ray\nfish,cod\n")
+    of_levels = ("--distances", "distances.h5", "--root", "all", "-o", "kinds.json")
+    run("build-taxonomy", "table", "kinds.csv", *of_levels)
+    names = (*names, "kinds.json", "distances.h5")
     made = [folder / name for name in (*names, "images.h5", "all.h5", "images.h5.rejects.jsonl")]
     return [*made, *of_entities(folder, run), *of_training(folder), *of_search(folder)]
 

@@ -28,6 +28,11 @@ class Distances:
     taxonomy: str
     chain: list[Document]
 
+    @property
+    def meta(self) -> Document:
+        """Return what the file says beside its arrays."""
+        return {"distance": self.distance, "taxonomy": self.taxonomy}
+
 
 def write_distances(
     path: Path,

@@ -81,7 +81,7 @@ def _check_order(hierarchy: Hierarchy, place: dict[str, int]) -> None:
     try:
         graphlib.TopologicalSorter(parents).prepare()
     except graphlib.CycleError as error:
-        raise UserError(f"the hierarchy has a cycle: {' > '.join(error.args[1][::-1])}") from None
+        raise UserError(f"the hierarchy has a cycle: {' > '.join(error.args[1])}") from None
     for edge in hierarchy.edges:
         if place[edge.parent] > place[edge.child]:
             raise UserError(f"node {edge.child!r} stands before its parent {edge.parent!r}")

@@ -11,6 +11,7 @@ from hiertools.errors import UserError
 from hiertools.files import (
     checkpoint,
     counts,
+    distances,
     embeddings,
     entities,
     entity_index,
@@ -29,6 +30,7 @@ from hiertools.files import (
 from hiertools.files.items import Items, encode, label_sets
 from tests import entities_made
 from tests.files import (
+    test_distances,
     test_entity_index,
     test_index,
     test_log,
@@ -49,6 +51,7 @@ ARRAYS = (
     "entities_file",
     "entity_part_file",
     "checkpoint_file",
+    "distances_file",
     "results_file",
 )
 
@@ -113,6 +116,13 @@ def checkpoint_file(tmp_path_factory):
     arrays = {"mean/head.weight": np.arange(6.0).reshape(2, 3), "mean/c": np.array(0.5)}
     checkpoint.write_checkpoint(path, arrays, {"step": 3}, chain=[{"command": "train parts"}])
     return path
+
+
+@pytest.fixture(scope="module")
+def distances_file(tmp_path_factory):
+    classes = [f"ü{i}" for i in range(40)]
+    steps = np.abs(np.subtract.outer(np.arange(40.0), np.arange(40.0)))
+    return test_distances.save(tmp_path_factory.mktemp("distances") / "d.h5", steps, classes)
 
 
 @pytest.fixture(scope="module")
@@ -200,6 +210,8 @@ def arrays_of(found):
             return {**nodes, **columns, **sums}
         case checkpoint.Checkpoint():
             return found.arrays
+        case distances.Distances():
+            return {"classes": np.array(found.classes), "matrix": found.matrix}
 
 
 READERS = {
@@ -212,6 +224,7 @@ READERS = {
         else index.read_index(path)
     ),
     "checkpoint": checkpoint.read_checkpoint,
+    "distances": distances.read_distances,
     "entities": entities.read_entities,
     "entity-part": entity_part.read_part,
 }
