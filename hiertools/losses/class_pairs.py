@@ -51,6 +51,7 @@ def pairs(outputs: Outputs, *, form: str, average: float) -> Pairs:
     its moving average, which does not learn: in pairs with a class that is in the batch.
     """
     given.one_of(FORMS, form=form)
+    given.momentum(average=average)
     if form == "sample":
         return _among(prototypes.unit(outputs.embeddings), outputs.labels)
     if form == "head":

@@ -15,3 +15,10 @@ def at_least_0(**options: float) -> None:
     for key, value in options.items():
         if not value >= 0:
             raise UsageError(f"{key}={value} is not a number from 0 on")
+
+
+def momentum(**options: float) -> None:
+    """Raise `UsageError` for a momentum that keeps all that was before, or is none."""
+    for key, value in options.items():
+        if not 0 <= value < 1:
+            raise UsageError(f"{key}={value} is not a number from 0 on and below 1")

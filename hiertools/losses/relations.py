@@ -34,7 +34,7 @@ def of(
 
 
 def omega(
-    distances: Float[Tensor, "C C"], decay: float, *, with_self: bool
+    distances: Float[Tensor, "C C"], decay: float | int, *, with_self: bool
 ) -> Float[Tensor, "C C"]:
     """Return Omega: exp(-a d_ij) / sum over k of exp(-a d_ik), of rows that sum to 1.
 
@@ -55,8 +55,8 @@ def omega(
     return powers.softmax(1)
 
 
-def kernel(distances: Float[Tensor, "*n"], decay: float) -> Float[Tensor, "*n"]:
-    """Return exp(-a d), Omega without the sums of its rows; 1 where d is 0, whatever the decay."""
+def kernel(distances: Float[Tensor, "*n"], decay: float | int) -> Float[Tensor, "*n"]:
+    """Return exp(-a d), of which Omega is made: 1 where d is 0, even with a decay of inf."""
     return torch.where(distances > 0, -decay * distances, 0).exp()
 
 
@@ -69,7 +69,7 @@ def similarities(distances: Float[Array, "C C"], *, distance: str) -> Float[Arra
     return 1 - distances if distance == "height" else 1 / (1 + distances)
 
 
-def related_within(distances: Float[Array, "C C"], *, at_most: float) -> Bool[Array, "C C"]:
+def related_within(distances: Float[Array, "C C"], *, at_most: float | int) -> Bool[Array, "C C"]:
     """Return which distinct classes are at most so far apart."""
     return (distances <= at_most) & ~np.eye(len(distances), dtype=bool)
 

@@ -37,7 +37,7 @@ def loss(
     them (sample) or its row of the classifier (head); average: the momentum of moving averages by
     which classes that are not in the batch have a prototype, 0 for none.
     """
-    given.at_least_0(balance=balance, average=average)
+    given.at_least_0(balance=balance)
     given.one_of(TARGETS, target=target)
     flat = cross_entropy.loss(outputs)
     if not balance:

@@ -15,6 +15,7 @@ from torch import Tensor
 
 from hiertools.losses import given
 from hiertools.losses.outputs import Outputs
+from hiertools.losses.relations import kernel
 
 
 def loss(outputs: Outputs, *, alpha: float = 0.2) -> Float[Tensor, ""]:
@@ -27,8 +28,8 @@ def loss(outputs: Outputs, *, alpha: float = 0.2) -> Float[Tensor, ""]:
     joins = outputs.relations.joins[labels]
     log_p = log_probabilities(outputs.logits, joins)
     own = outputs.relations.joins.diagonal()[labels]
-    level = torch.arange(1, log_p.shape[1], device=labels.device)
-    weights = torch.where(level <= own[:, None], torch.exp(-alpha * (level - 1)), 0).to(log_p)
+    above = torch.arange(log_p.shape[1] - 1, device=labels.device)  # steps above each step
+    weights = torch.where(above < own[:, None], kernel(above.to(log_p), alpha), 0)
     return (weights * (log_p[:, :-1] - log_p[:, 1:])).sum() / max(1, len(labels))
 
 

@@ -47,7 +47,7 @@ def loss(
     momentum of moving averages by which classes that are not in the batch have a prototype, 0 for
     none.
     """
-    given.at_least_0(balance=balance, margin=margin, decay=decay, average=average)
+    given.at_least_0(balance=balance, margin=margin, decay=decay)
     given.one_of(REPELLING, repelling=repelling)
     flat = cross_entropy.loss(outputs)
     if not balance:

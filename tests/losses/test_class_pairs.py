@@ -1,0 +1,93 @@
+"""Prototypes, moving averages and distances of pairs of classes, by hand and by loops."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+
+from hiertools.losses import class_pairs, prototypes
+from tests.losses.class_outputs import averages, ordered_pairs, outputs, vectors
+
+
+def test_a_prototype_is_the_mean_of_unit_vectors():
+    z = torch.tensor([[2.0, 0], [0, 0.5], [3, 4], [0, 0]], dtype=torch.float64)
+    classes, means = prototypes.means(z, torch.tensor([7, 7, 2, 0]))
+    assert classes.tolist() == [0, 2, 7]
+    np.testing.assert_allclose(means, [[0, 0], [0.6, 0.8], [0.5, 0.5]])
+
+
+def test_prototypes_are_what_loops_give():
+    for seed in range(3):
+        given = outputs(seed)
+        classes, means = prototypes.means(given.embeddings, given.labels)
+        expected = vectors(given, "prototype")
+        assert classes.tolist() == [c for c, _, _ in expected]
+        np.testing.assert_allclose(means, np.stack([v for _, v, _ in expected]), rtol=1e-12)
+
+
+def test_averages_move_to_the_prototypes_of_a_batch():
+    kept = torch.tensor([[0.2, 0.4], [0.0, 0.0], [0.6, -0.6]], dtype=torch.float64)
+    z = torch.tensor([[5.0, 0], [0, 2]], dtype=torch.float64)
+    found = prototypes.moved(kept, z, torch.tensor([0, 1]), momentum=0.75)
+    np.testing.assert_allclose(found, [[0.4, 0.3], [0, 1], [0.6, -0.6]])
+    again = prototypes.moved(kept, z[:0], torch.tensor([], dtype=torch.int64), momentum=0.75)
+    np.testing.assert_array_equal(again, kept)
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+@pytest.mark.parametrize(("form", "average"), [("prototype", 0.0), ("prototype", 0.5),
+                                               ("sample", 0.0), ("head", 0.0)])  # fmt: skip
+def test_pairs_are_the_ordered_pairs_of_distinct_classes(form, average, dtype):
+    for seed in range(3):
+        given = outputs(seed, dtype=dtype)
+        given = replace(given, averages=averages(given))
+        found = class_pairs.pairs(given, form=form, average=average)
+        expected: dict[tuple[int, int], list[float]] = {}
+        for i, j, distance in ordered_pairs(given, form, bool(average)):
+            expected.setdefault((i, j), []).append(distance)
+        met = {}
+        for row, i in enumerate(found.rows.tolist()):
+            for column, j in enumerate(found.columns.tolist()):
+                count, distance = (float(t[row, column]) for t in (found.counts, found.distances))
+                for way in {1.0: [(i, j)], 2.0: [(i, j), (j, i)], 0.0: []}[count]:
+                    met.setdefault(way, []).append(distance)
+        assert met.keys() == expected.keys()
+        for way, values in expected.items():
+            np.testing.assert_allclose(sorted(met[way]), sorted(values), rtol=1e-5)
+
+
+def test_without_a_momentum_averages_play_no_part():
+    given = outputs(0)
+    without = class_pairs.pairs(given, form="prototype", average=0.5)
+    given = replace(given, averages=averages(given))
+    ignored = class_pairs.pairs(given, form="prototype", average=0.0)
+    torch.testing.assert_close(without.distances, ignored.distances)
+    assert class_pairs.pairs(given, form="prototype", average=0.5).columns.shape[0] == 8
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+def test_near_vectors_keep_their_distance(dtype):
+    """By |x|^2 + |y|^2 - 2 x.y of the vectors as they are, a spread of 1e-3 has 1 % of error."""
+    rng = np.random.default_rng(0)
+    centre = rng.normal(size=2048)
+    spread = 1e-3 * rng.normal(size=(20, 2048)) / np.sqrt(2048)
+    x = centre / np.linalg.norm(centre) + spread
+    found = class_pairs.distances(*[torch.tensor(x, dtype=dtype)] * 2).numpy()
+    rounded = torch.tensor(x, dtype=dtype).double().numpy()
+    expected = np.linalg.norm(rounded[:, None] - rounded, axis=2)
+    expected = np.sqrt(expected**2 + class_pairs.eps(dtype))
+    np.testing.assert_allclose(found, expected, rtol=1e-3 if dtype == torch.float32 else 1e-5)
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+@pytest.mark.parametrize("gap", [0.0, 1e-9, 1e-6, 1e-4, 1e-2])
+def test_a_gradient_is_hardly_longer_than_1(gap, dtype):
+    """The distance of two unit vectors, one near to the other or the same, among others."""
+    rng = np.random.default_rng(1)
+    x = rng.normal(size=(30, 256))
+    x[1] = x[0] + gap * rng.normal(size=256)
+    x = torch.tensor(x / np.linalg.norm(x, axis=1, keepdims=True), dtype=dtype).requires_grad_()
+    (gradient,) = torch.autograd.grad(class_pairs.distances(x, x)[0, 1], x)
+    assert (gradient.norm(dim=1) < 1.01).all()
+    np.testing.assert_allclose(gradient[0], -gradient[1], atol=1e-3)
