@@ -1,6 +1,6 @@
 """`hiertools evaluate parts`."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from decimal import Decimal
 from enum import StrEnum
 from pathlib import Path
@@ -28,7 +28,6 @@ if TYPE_CHECKING:
     from hiertools.evaluation.outcome import Outcome
     from hiertools.evaluation.parts import Plan
     from hiertools.files.hierarchy import Hierarchy
-    from hiertools.files.items import Items
     from hiertools.files.json import Document
     from hiertools.files.metrics import Metrics
     from hiertools.files.pairs import Pairs
@@ -357,6 +356,7 @@ def _pairs(run: "Run", path: Path | None) -> "Pairs | None":
 
 def _results(run: "Run", graph: "Hierarchy", given: dict[str, Any]) -> "Metrics":
     """Evaluate results of earlier queries."""
+    from hiertools.commands import item_tables
     from hiertools.evaluation import outcome, parts, rankings, report, truth
     from hiertools.files.inputs import Source
     from hiertools.files.results import read_results
@@ -364,7 +364,7 @@ def _results(run: "Run", graph: "Hierarchy", given: dict[str, Any]) -> "Metrics"
 
     path = given["searched"]
     paths = [*(given["items"] or []), *(given["truth"] or [])]
-    tables = [_items(run, each) for each in given["items"] or []]
+    tables = [item_tables.items_of(run, each) for each in given["items"] or []]
     tables += [run.used(each, truth.read(each)) for each in given["truth"] or []]
     source = Source(path)
     header, found = read_results(source)
@@ -387,23 +387,6 @@ def _results(run: "Run", graph: "Hierarchy", given: dict[str, Any]) -> "Metrics"
 
     about: Document = {key: header[key] for key in ("by", "parent_score") if key in header}
     return report.metrics(both, plan, parts.outcomes(both, plan, search), None, about)
-
-
-def _items(run: "Run", path: Path) -> "Items":
-    """Return the items of a file of ours that has some."""
-    from hiertools.files import embeddings, index, inputs, kinds, pairs
-
-    readers: dict[str, Callable[[Path], Any]] = {
-        embeddings.KIND: embeddings.read_embeddings,
-        index.KIND: index.read_index,
-        pairs.KIND: pairs.read_pairs,
-    }
-    kind, _, chain = kinds.header(path)
-    if kind not in readers:
-        raise UserError(f"{path}: a {kind} file has no items; name {', '.join(readers)}")
-    run.add_input(path, inputs.digest_file(path), chain)
-    found: Items = readers[kind](path).items
-    return found
 
 
 def _show(found: "Metrics", other: "Metrics | None") -> None:
