@@ -22,7 +22,7 @@ def interval(
     rng = np.random.default_rng(seed)
     rows = max(1, BLOCK_COUNTS // queries)
     blocks = [
-        _drawn(queries, min(rows, resamples - start), rng) @ (values - first) / queries
+        drawn(queries, min(rows, resamples - start), rng) @ (values - first) / queries
         for start in range(0, resamples, rows)
     ]
     tail = (1 - level) / 2
@@ -58,9 +58,9 @@ def median_interval(
     return float(low), float(high)
 
 
-def _drawn(queries: int, rows: int, rng: np.random.Generator) -> NDArray[np.float64]:
+def drawn(queries: int, rows: int, rng: np.random.Generator) -> NDArray[np.float64]:
     """Return how often each query is drawn in each of some resamples: rows x queries."""
-    drawn = rng.integers(queries, size=(rows, queries))
-    drawn += np.arange(0, rows * queries, queries)[:, None]
-    counts = np.bincount(drawn.ravel(), minlength=rows * queries)
+    places = rng.integers(queries, size=(rows, queries))
+    places += np.arange(0, rows * queries, queries)[:, None]
+    counts = np.bincount(places.ravel(), minlength=rows * queries)
     return counts.reshape(rows, queries).astype(np.float64)
