@@ -28,6 +28,7 @@ COMMANDS = (
     "train geo",
     "index",
     "query",
+    "classify",
     "evaluate parts",
     "evaluate geo",
     "wasserstein",

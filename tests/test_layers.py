@@ -13,7 +13,7 @@ LAYERS = [
     {"cli"},
     {"commands"},
     {"about", "embedding_parts", "evaluation", "training"},
-    {"entities"},
+    {"classification", "entities"},
     {"embedding", "geocoding", "mining", "scenes", "search"},
     {"class_table", "inventory", "pairing"},
     {"box_table", "metadata", "models", "wordnet"},
