@@ -26,6 +26,7 @@ COMMANDS = (
     "build-entities",
     "train parts",
     "train geo",
+    "train classes",
     "index",
     "query",
     "classify",
@@ -35,7 +36,7 @@ COMMANDS = (
     "check",
     "info",
 )
-RESUMABLE = {"embed", "train parts", "train geo"}
+RESUMABLE = {"embed", "train parts", "train geo", "train classes"}
 GROUPS = {
     "build-taxonomy": "Make a hierarchy of classes, ready for `hiertools train classes`.",
     "train": "Learn a model, ready for `hiertools index`.",

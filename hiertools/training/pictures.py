@@ -5,10 +5,11 @@ The changes are those of "Learning Visual Hierarchies in Hyperbolic Space for Im
 `hiertools embed` does it. They depend on the seed, the epoch and the place in the epoch alone.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -40,6 +41,8 @@ CHANGES = v2.Compose(
     ]
 )
 
+Change = Callable[[Any], Any]
+
 PAIRS_PER_PIECE = 8  # pictures pass from process to process through little shared memory
 
 
@@ -69,15 +72,23 @@ def material(
     """Return the pairs of an inventory's items, for an encoder all of whose weights learn."""
     encoder.network.requires_grad_(True)
     with torch.no_grad():
-        features = encoder.embed(_empty(encoder)[None]).shape[1]
+        features = encoder.embed(empty(encoder)[None]).shape[1]
     about = {"encoder": base(spec), "preprocess": encoder.preprocess, "output": "embedding"}
     source = Pictures(found, encoder, seed=seed, workers=workers)
     return Material(pairs, source, features, about, encoder)
 
 
-def _empty(encoder: Encoder) -> Tensor:
+def empty(encoder: Encoder) -> Tensor:
     """Return a picture of zeros, in the encoder's size."""
     return encoder.prepare(Image.new("RGB", (8, 8))) * 0
+
+
+def prepared(picture: Image.Image, changes: Change, prepare: Change, seed: Sequence[int]) -> Tensor:
+    """Return what an encoder takes of a picture that is changed at random, as a seed decides."""
+    with torch.random.fork_rng(devices=[]):
+        number = np.random.SeedSequence(seed).generate_state(1)[0]
+        torch.default_generator.manual_seed(int(number))
+        return torch.as_tensor(prepare(changes(picture)))
 
 
 class Pictures:
@@ -89,7 +100,7 @@ class Pictures:
 
     def __init__(self, found: Inventory, encoder: Encoder, *, seed: int, workers: int) -> None:
         self.inventory, self.encoder, self.seed, self.workers = found, encoder, seed, workers
-        self.empty = _empty(encoder)[None]
+        self.empty = empty(encoder)[None]
         self.bad: dict[str, str] = {}
 
     def load(self, batches: list[Batch], ranks: Ranks) -> Iterator[Inputs]:
@@ -138,7 +149,7 @@ class _Crops(Dataset[_Piece]):
         self, found: Inventory, encoder: Encoder, seed: int, batches: list[Batch], ranks: Ranks
     ) -> None:
         self.inventory, self.prepare, self.seed = found, encoder.prepare, seed
-        self.empty = _empty(encoder)
+        self.empty = empty(encoder)
         rows = [range(len(batch))[ranks.rows(len(batch))] for batch in batches]
         self.pieces_of = [-(-len(own) // PAIRS_PER_PIECE) for own in rows]
         self.pieces = [
@@ -174,10 +185,7 @@ class _Crops(Dataset[_Piece]):
         except BadImageError as error:
             bad[items.decode(self.inventory.items.id[item])] = str(error)
             return None
-        with torch.random.fork_rng(devices=[]):
-            number = np.random.SeedSequence(seed).generate_state(1)[0]
-            torch.default_generator.manual_seed(int(number))
-            return self.prepare(CHANGES(picture))
+        return prepared(picture, CHANGES, self.prepare, seed)
 
     def _crop(self, picture: Image.Image, item: int) -> Image.Image:
         box, kind = self.inventory.items.box, self.inventory.items.kind
