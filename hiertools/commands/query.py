@@ -1,16 +1,23 @@
 """`hiertools query`."""
 
-import math
-from collections.abc import Iterator
-from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import typer
 
+from hiertools.commands.class_options import (
+    MU,
+    GalleryClasses,
+    GalleryOption,
+    Kappa,
+    Mu,
+    OracleQueryLabel,
+    TopCategories,
+    Weighting,
+    WeightingOption,
+)
 from hiertools.commands.options import (
     BatchSize,
-    By,
     Device,
     Ef,
     Images,
@@ -20,55 +27,17 @@ from hiertools.commands.options import (
     ParentScore,
     Probes,
 )
-from hiertools.commands.queries import Kind, batches
+from hiertools.commands.queries import Kind
+from hiertools.commands.query_embeddings import (
+    OF_EMBEDDINGS,
+    Exclude,
+    HitKind,
+    ResultsFormat,
+    query_embeddings,
+)
 from hiertools.commands.query_entities import OF_ENTITIES, Locate, Score, Way, query_entities
-from hiertools.errors import SkippedError, UsageError, UserError
-
-if TYPE_CHECKING:
-    from hiertools.commands.queries import Batch
-    from hiertools.files.index import Index
-    from hiertools.files.json import Document
-    from hiertools.files.provenance import Run
-    from hiertools.files.rankings import Ranking
-    from hiertools.search.ranking import Request, Searcher
-
-
-class Find(StrEnum):
-    """What is looked for."""
-
-    children = "children"
-    parents = "parents"
-
-
-class Sort(StrEnum):
-    """Orders of the hits."""
-
-    score = "score"
-    norm = "norm"
-
-
-class Exclude(StrEnum):
-    """What of a query is no hit."""
-
-    self_ = "self"
-    image = "image"
-    none = "none"
-
-
-class HitKind(StrEnum):
-    """Kinds of hits."""
-
-    image = "image"
-    box = "box"
-    any = "any"
-
-
-class ResultsFormat(StrEnum):
-    """Formats of the results."""
-
-    jsonl = "jsonl"
-    h5 = "h5"
-    trec = "trec"
+from hiertools.commands.query_points import By, Find, Sort
+from hiertools.errors import SkippedError, UsageError
 
 
 def query(
@@ -111,10 +80,17 @@ def query(
     by: Annotated[
         By | None,
         typer.Option(
-            help="What hits are ranked by. [default: angle, or cosine without a model]",
+            help="What hits are ranked by; weighted and hierarchical: by classes too. [default:"
+            " angle, or cosine for classes and without a model]",
             show_default=False,
         ),
     ] = None,
+    weighting: WeightingOption = Weighting.additive,
+    mu: Mu = MU,
+    kappa: Kappa = 1.0,
+    top_categories: TopCategories = 10,
+    gallery_classes: GalleryOption = GalleryClasses.predicted,
+    oracle_query_label: OracleQueryLabel = False,
     parent_score: Annotated[
         ParentScore, typer.Option(help="The angle by which parents are ranked.")
     ] = ParentScore.ext,
@@ -183,7 +159,8 @@ def query(
 
     A query is placed among the points of the index by the head that travels in it. By angle,
     children are the points straight outward of a query, and parents those that it is straight
-    outward of. Among entities the best paths from the top are found.
+    outward of. In an index of classes items of near classes may come first. Among entities the best
+    paths from the top are found.
     """
     options = dict(locals())
     from hiertools.embedding import choose_device
@@ -197,170 +174,15 @@ def query(
     options["device"] = choose_device(device)
     run = Run("query", {**options, "device": device}, keep=not no_provenance)
     bad: list[str] = []
-    (query_entities if of_entities else _query_embeddings)(run, options, bad)
+    (query_entities if of_entities else query_embeddings)(run, options, bad)
     if len(bad) > max_bad:
         raise SkippedError(f"{len(bad):,} images could not be used, such as {bad[0]}")
-
-
-# Options that are for an index of embeddings, as they are when not given.
-_OF_EMBEDDINGS: dict[str, Any] = {
-    "find": Find.children, "by": None, "parent_score": ParentScore.ext, "max_angle": None,
-    "sort": Sort.score, "exclude": Exclude.self_, "only": None, "exact": False, "oversample": 4,
-    "probes": 16, "ef": 64, "format": ResultsFormat.jsonl,
-}  # fmt: skip
 
 
 def _check_apply(index: Path, options: dict[str, Any], of_entities: bool) -> None:
     """Raise `UsageError` for an option that is for the other sort of index."""
     what = "entities" if of_entities else "embeddings"
-    for name, absent in (_OF_EMBEDDINGS if of_entities else OF_ENTITIES).items():
+    for name, absent in (OF_EMBEDDINGS if of_entities else OF_ENTITIES).items():
         if options[name] != absent:
             option = f"--{name.replace('_', '-')}"
             raise UsageError(f"{index} is an index of {what}: {option} does not apply")
-
-
-def _query_embeddings(run: "Run", options: dict[str, Any], bad: list[str]) -> None:
-    """Write rankings of the items of an index of embeddings."""
-    from hiertools.files import atomic, inputs
-    from hiertools.files.index import read_index
-    from hiertools.search.ranking import Searcher
-
-    index, form, overwrite = options["index"], options["format"], options["overwrite"]
-    output = options["output"] or Path(f"results.{form}")
-    if output == atomic.STDOUT and form is ResultsFormat.h5:
-        raise UsageError("HDF5 cannot go through a pipe; name a file with -o")
-    atomic.check_writable(output, overwrite=overwrite)
-    found, sha256 = read_index(index), inputs.digest_file(index)
-    run.add_input(index, sha256, found.chain)
-    request = _request(found, index, options)
-    searcher = Searcher(found, str(index), request)
-    asked = batches(run, found.meta, index, options, bad)
-    _say_size(request.k, searcher, request)
-    header = {"index": sha256, **_header(found, request, options["sort"])}
-    _write(searcher, asked, output, header, run, format=form.value, overwrite=overwrite)
-
-
-def _request(found: "Index", name: Path, options: dict[str, Any]) -> "Request":
-    """Return what is asked. Raises `UsageError` for options that do not go together."""
-    from hiertools.search.ranking import Request
-    from hiertools.search.scores import Measure
-
-    by = options["by"] or (By.cosine if found.meta["task"] == "plain" else By.angle)
-    find, parent_score = options["find"], options["parent_score"]
-    if parent_score is not ParentScore.ext and (find, by) != (Find.parents, By.angle):
-        raise UsageError("--parent-score is for --find parents --by angle")
-    if options["max_angle"] is not None:
-        if not 0 <= options["max_angle"] <= math.pi + 1e-4:
-            raise UsageError(f"--max-angle {options['max_angle']} is not from 0 to pi")
-        if by is not By.angle:
-            raise UsageError(f"--max-angle is for --by angle, not --by {by.value}")
-        if parent_score is ParentScore.alpha2:
-            raise UsageError("--max-angle is for --parent-score ext; alpha2 is better when large")
-    elif options["sort"] is Sort.norm:
-        raise UsageError("--sort norm needs --max-angle: without it hits are the same for all")
-    measure = Measure(
-        by.value, find.value, parent_score.value, found.meta["geometry"], found.meta["c"]
-    )
-    return Request(
-        measure=measure,
-        k=options["k"] or 10,
-        max_angle=options["max_angle"],
-        by_radius=options["sort"] is Sort.norm,
-        only=_only(found, find, options["only"]),
-        exclude=options["exclude"].value,
-        effort=_effort(found, name, by, options),
-        device=options["device"],
-        batch_size=options["batch_size"],
-    )
-
-
-def _only(found: "Index", find: Find, only: HitKind | None) -> str | None:
-    """Return the kind of the hits, None for any."""
-    if only is not None:
-        return None if only is HitKind.any else only.value
-    kinds = found.items.kind
-    return "box" if find is Find.children and kinds is not None and (kinds == 1).any() else None
-
-
-# Options of approximate search: when not given, and the methods that have them.
-_EFFORT: dict[str, tuple[int, tuple[str, ...]]] = {
-    "oversample": (4, ("flat", "ivf", "hnsw")),
-    "probes": (16, ("ivf",)),
-    "ef": (64, ("hnsw",)),
-}
-
-
-def _effort(found: "Index", name: Path, by: By, options: dict[str, Any]) -> Any:
-    """Return how to search through the structure, None for exact search."""
-    from hiertools.search.approximate import Effort
-
-    method = "exact" if options["exact"] else found.meta["method"]
-    for option, (absent, methods) in _EFFORT.items():
-        if options[option] != absent and method not in methods:
-            raise UsageError(f"{name} is searched by {method}: --{option} does not apply")
-    if method == "exact":
-        return None
-    if (by is By.distance) != (found.meta["by"] == "distance"):
-        made = "distance" if found.meta["by"] == "distance" else "cosine and angle"
-        raise UserError(f"{name}: its structure is for {made}, not {by.value}; give --exact")
-    if options["sort"] is Sort.norm:
-        raise UsageError("--sort norm looks at all points within the angle; give --exact too")
-    return Effort(*(options[option] for option in _EFFORT))
-
-
-def _header(found: "Index", request: "Request", sort: Sort) -> "Document":
-    """Return what the results say of the request."""
-    measure = request.measure
-    said: Document = {"by": measure.by, "find": measure.find, "k": request.k, "sort": sort.value}
-    if (measure.by, measure.find) == ("angle", "parents"):
-        said["parent_score"] = measure.parent_score
-    if request.max_angle is not None:
-        said["max_angle"] = request.max_angle
-    said |= {"exclude": request.exclude, "only": request.only or "any"}
-    said["method"] = "exact" if request.effort is None else found.meta["method"]
-    if request.effort is not None:
-        said |= {
-            option: getattr(request.effort, option)
-            for option, (_, methods) in _EFFORT.items()
-            if said["method"] in methods
-        }
-    return said
-
-
-def _say_size(k: int, searcher: "Searcher", request: "Request") -> None:
-    from hiertools.terminal import say
-
-    if k > searcher.size:
-        what = f" of kind {request.only}" if request.only else ""
-        say(f"-k {k}: the index has {searcher.size:,} items{what}; all are returned")
-
-
-def _write(
-    searcher: "Searcher",
-    asked: Iterator["Batch"],
-    output: Path,
-    header: "Document",
-    run: "Run",
-    *,
-    format: str,
-    overwrite: bool,
-) -> None:
-    from hiertools.files import atomic
-    from hiertools.files.results import write_results
-    from hiertools.terminal import progress, say
-
-    done = empty = 0
-
-    def rankings() -> Iterator["Ranking"]:
-        nonlocal done, empty
-        with progress("searching", None) as tick:
-            for batch in asked:
-                for part in searcher.rankings(batch.items, batch.vectors, batch.rows, batch.name):
-                    done += len(part)
-                    empty += sum(not ranking.ids for ranking in part)
-                    tick(len(part))
-                    yield from part
-
-    write_results(output, header, rankings(), format=format, chain=run.chain(), overwrite=overwrite)
-    name = "standard output" if output == atomic.STDOUT else output
-    say(f"{name}: {done:,} rankings" + (f", {empty:,} without hits" if empty else ""))

@@ -14,13 +14,15 @@ class Ranking:
     """The hits of a query, best first: HIGHER scores are better.
 
     ids, scores (float64) and labels (the first label of a hit, None if it has none) have the
-    same length, which may be 0.
+    same length, which may be 0. category: the class that the query was taken for, where classes
+    counted.
     """
 
     query: str
     ids: list[str]
     scores: NDArray[np.float64]
     labels: list[str | None]
+    category: str | None = None
 
 
 Placed = tuple[str, Ranking]  # where a ranking stands in its file, and the ranking

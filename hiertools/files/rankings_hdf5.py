@@ -12,7 +12,10 @@ from hiertools.files import hdf5, items
 from hiertools.files.json import Document
 from hiertools.files.rankings import Placed, Ranking
 
+Column = tuple[NDArray[np.signedinteger[Any]], NDArray[np.object_]]
+
 NO_LABEL = -1
+CATEGORIES = "categories"
 
 
 class _Codes:
@@ -44,7 +47,7 @@ def write(
 ) -> None:
     """Write rankings, collected as arrays first."""
     queries, offsets, scores = list[str](), [0], [np.zeros(0)]
-    ids, labels = _Codes(), _Codes()
+    ids, labels, categories = _Codes(), _Codes(), _Codes()
     with hdf5.create(path, kind, version, meta=meta, chain=chain, overwrite=overwrite) as writer:
         for ranking in rankings:
             queries.append(ranking.query)
@@ -52,11 +55,14 @@ def write(
             scores.append(ranking.scores)
             ids.add(ranking.ids)
             labels.add(ranking.labels)
+            categories.add([ranking.category])
         writer.column("queries", items.encode(queries))
         writer.column("offsets", np.array(offsets, np.int64))
         writer.column("scores", np.concatenate(scores))
         ids.write(writer, "ids")
         labels.write(writer, "labels")
+        if categories.known:
+            categories.write(writer, CATEGORIES)
 
 
 def read(reader: hdf5.Reader) -> Iterator[Placed]:
@@ -65,10 +71,18 @@ def read(reader: hdf5.Reader) -> Iterator[Placed]:
     offsets, scores = reader.column("offsets", "i", 1), reader.column("scores", "f", 1)
     columns = [_column(reader, "ids", 0), _column(reader, "labels", NO_LABEL)]
     _check(reader.path, len(queries), offsets, [scores, *(codes for codes, _ in columns)])
-    return _rankings(queries, offsets, scores.astype(np.float64, copy=False), *columns)
+    categories = _categories(reader, len(queries))
+    return _rankings(queries, categories, offsets, scores.astype(np.float64, copy=False), *columns)
 
 
-Column = tuple[NDArray[np.signedinteger[Any]], NDArray[np.object_]]
+def _categories(reader: hdf5.Reader, queries: int) -> list[str | None]:
+    """Return the class that each query was taken for, None where that is not said."""
+    if not reader.has(f"{CATEGORIES}/codes"):
+        return [None] * queries
+    codes, names = _column(reader, CATEGORIES, NO_LABEL)
+    if len(codes) != queries:
+        raise UserError(f"{reader.path}: '{CATEGORIES}' is not one for each query")
+    return list(names[codes])
 
 
 def _column(reader: hdf5.Reader, group: str, least: int) -> Column:
@@ -99,6 +113,7 @@ def _check(path: Path, queries: int, offsets: NDArray[Any], columns: list[NDArra
 
 def _rankings(
     queries: list[str],
+    categories: list[str | None],
     offsets: NDArray[np.int64],
     scores: NDArray[np.float64],
     ids: Column,
@@ -107,4 +122,5 @@ def _rankings(
     for row, query in enumerate(queries):
         hits = slice(offsets[row], offsets[row + 1])
         texts = [names[codes[hits]].tolist() for codes, names in (ids, labels)]
-        yield f"query {row}", Ranking(query, texts[0], scores[hits], texts[1])
+        ranking = Ranking(query, texts[0], scores[hits], texts[1], categories[row])
+        yield f"query {row}", ranking

@@ -31,7 +31,7 @@ def write_results(
 ) -> None:
     """Write rankings, one at a time; as `jsonl` and `trec` also to standard output for `-`.
 
-    A TREC run has no header, no labels and no queries without hits. Raises `UserError` at the
+    A TREC run has no header, no labels, no categories and no queries without hits. Raises `UserError` at the
     first ranking that is none.
     """
     placed = ((f"query {row}", ranking) for row, ranking in enumerate(rankings))
@@ -64,7 +64,10 @@ def _line(ranking: Ranking) -> str:
             ranking.ids, ranking.scores.tolist(), ranking.labels, strict=True
         )
     ]
-    return json.line({"query": ranking.query, "hits": hits})
+    about = {"query": ranking.query}
+    if ranking.category is not None:
+        about["category"] = ranking.category
+    return json.line({**about, "hits": hits})
 
 
 def read_results(source: Source | Path) -> tuple[Document, Iterator[Ranking]]:
@@ -99,7 +102,9 @@ def _placed(line: Fields) -> Placed:
     hits = line.objects("hits")
     labels = [hit.text("label") if "label" in hit.document else None for hit in hits]
     scores = np.array([hit.number("score") for hit in hits], np.float64)
-    return line.place, Ranking(line.text("query"), [hit.text("id") for hit in hits], scores, labels)
+    category = line.text("category") if "category" in line.document else None
+    ids = [hit.text("id") for hit in hits]
+    return line.place, Ranking(line.text("query"), ids, scores, labels, category)
 
 
 def check(path: Path, *, full: bool) -> None:

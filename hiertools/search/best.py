@@ -13,7 +13,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from hiertools.search.scores import GEOMETRIES, Measure
+from hiertools.search.beside import Beside
+from hiertools.search.scores import GEOMETRIES, Scoring
 
 CHUNK = 1024  # below the size from which torch uses several threads
 MULTIPLE = 64  # of any vector register, unrolled
@@ -29,7 +30,7 @@ class Wanted:
     by_radius: of these the nearest to the origin, and minus the radius is their score.
     """
 
-    measure: Measure
+    measure: Scoring
     k: int
     least: float
     by_radius: bool
@@ -37,13 +38,13 @@ class Wanted:
 
 @dataclass(frozen=True)
 class Collection:
-    """What is searched: those `rows` (ascending) of `points` (n x d, float32).
+    """What is searched: those `rows` (ascending) of `points` (n x d, float32), as measured.
 
     rank: the place of each point's id among all ids (n); group: points of a query's group are
     not among its hits (n, -1 for no group).
     """
 
-    points: NDArray[np.float32]
+    points: NDArray[np.float32] | Beside
     rows: Rows
     rank: Rows
     group: Rows
@@ -127,7 +128,7 @@ class _Found:
         return _Found(self.query[places], self.row[places], self.score[places])
 
 
-def radii(points: NDArray[np.float32], measure: Measure) -> Scores:
+def radii(points: NDArray[np.float32], measure: Scoring) -> Scores:
     """Return the distance of points from the origin."""
     geometry = GEOMETRIES[measure.geometry]
     return in_chunks(lambda x: geometry.radius(x.double(), measure.c), points)

@@ -49,3 +49,14 @@ def kernel(similarities: Matrix) -> Kernel:
     root = (vectors * np.sqrt(values.clip(min=0))) @ vectors.T
     error = float(np.abs(root @ root - similarities).max()) if least < -ROUNDING else 0.0
     return Kernel(root, least, error)
+
+
+def warning(kernel: Document) -> str | None:
+    """Return what has to be said if similarities were changed, of what a file says of a kernel."""
+    if not kernel["largest_error"]:
+        return None
+    return (
+        "the similarities of these classes are no inner products (least eigenvalue"
+        f" {kernel['least_eigenvalue']:.4g}): soft weighting takes the nearest that are, off by up"
+        f" to {kernel['largest_error']:.3g}"
+    )

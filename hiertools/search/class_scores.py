@@ -18,12 +18,14 @@ from hiertools.files import items
 from hiertools.files.index import Index
 from hiertools.files.items import Items
 from hiertools.search import choosing, class_costs, class_kernel
+from hiertools.search.approximate import Structure
 from hiertools.search.beside import Beside, Columns
 from hiertools.search.class_costs import Weighing
 from hiertools.search.class_head import Head
 from hiertools.search.class_kernel import Kernel
 from hiertools.search.class_labels import NONE, Codes, classes_of
 from hiertools.search.class_measures import ClassMeasure
+from hiertools.search.folding import Folded
 from hiertools.search.placing import Placer, Vectors
 from hiertools.taxonomy import Taxonomy
 
@@ -48,13 +50,19 @@ class ClassRequest:
 class ClassScorer:
     """Ranks the items of an index of classes for queries.
 
-    points: the rows of all items; measure: scores rows of queries and items; folded: K^1/2 p of
-    the items where something has it already, else it is computed (n x classes, float32).
+    points: the rows of all items; measure: scores rows of queries and items; structure: names
+    candidates by soft weighting, and has K^1/2 p of the items, which else is computed.
     """
 
     def __init__(
-        self, index: Index, name: str, request: ClassRequest, *, folded: Columns | None = None
+        self,
+        index: Index,
+        name: str,
+        request: ClassRequest,
+        *,
+        structure: Structure | None = None,
     ) -> None:
+        self.structure = structure
         self.request, self._name, self._items = request, name, index.items
         self.taxonomy = taxonomy_of(index, name)
         self._placer = Placer(index.head, index.meta)
@@ -65,10 +73,15 @@ class ClassScorer:
         codes = np.where(codes == NONE, index.category, codes)
         beside: list[Columns] = [codes[:, None].astype(np.float32)]
         if request.weighing.weighting == "soft":
-            found = self._head.folded(index.points, self.kernel) if folded is None else folded
-            beside.insert(0, found)
+            beside.insert(0, self._folded_items(index))
         self.points = Beside(index.points, *beside)
         self.measure = self._measure(index.meta["dimension"])
+
+    def _folded_items(self, index: Index) -> Columns:
+        """Return K^1/2 p of all items (n x classes)."""
+        if self.structure is not None:
+            return Folded(self.structure, index.meta["dimension"])
+        return self._head.folded(index.points, self.kernel)
 
     def _measure(self, dimension: int) -> ClassMeasure:
         weighing = self.request.weighing

@@ -1,23 +1,27 @@
 """Embeddings to an index: the points of all shards, their items, and what is said of them."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import chain
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 
 from hiertools.errors import UserError
 from hiertools.files import items
 from hiertools.files.embeddings import Embeddings, Vectors, finite
+from hiertools.files.index import CLASSES
 from hiertools.files.items import Items
 from hiertools.files.json import Document
 from hiertools.files.model import Model, digest_of
 from hiertools.files.tensors import Arrays
-from hiertools.search import approximate
+from hiertools.search import building, folding
+from hiertools.search.beside import Columns
 from hiertools.search.choosing import Rows
+from hiertools.search.class_head import Head
 from hiertools.search.placing import BLOCK, Placer, check_fit
-from hiertools.search.space import Space
+from hiertools.search.space import Holding, Space
 from hiertools.terminal import Tick
 
 
@@ -60,12 +64,19 @@ def describe(shards: Sequence[Shard], model: Model | None) -> Document:
     meta |= {"task": "plain", "geometry": "euclidean", "c": 1.0, "dimension": meta["features"]}
     meta |= {"model": None, "method": "exact", "by": "cosine", "structure": {}}
     if model is not None:
-        kept = (
-            ("task", "geometry", "c", "dimension") if model.task == "parts" else tuple(model.meta)
-        )
-        meta |= {key: model.meta[key] for key in kept}
+        placed = {key: model.meta[key] for key in ("task", "geometry", "c", "dimension")}
+        head = {key: value for key, value in model.meta.items() if key not in kept}
+        meta |= head if model.task == CLASSES else placed
         meta |= {"model": digest_of(model)}
     return meta
+
+
+def classes_of(draft: Draft) -> Callable[[Vectors], NDArray[np.int32]] | None:
+    """Return what tells the classes of points, None for an index that has none."""
+    if draft.meta["task"] != CLASSES:
+        return None
+    head = Head(draft.head, draft.meta)
+    return lambda points: head.classes(points).astype(np.int32)
 
 
 def table(shards: Sequence[Shard], before: Items | None) -> Items:
@@ -103,8 +114,13 @@ def with_structure(
     for block in finite(draft.blocks, draft.items, name):
         points[start : start + len(block)] = block
         start += len(block)
-    space = Space(method, by, draft.meta["geometry"], draft.meta["c"])
-    structure = approximate.build(points, space, parameters=parameters, seed=seed, tick=tick)
-    about = approximate.describe(space, parameters, seed)
-    meta = {**draft.meta, "method": method, "by": by, "structure": about}
+    meta = draft.meta
+    rows: Columns = points
+    space: Holding = Space(method, by, meta["geometry"], meta["c"])
+    if by == folding.SOFT:
+        rows, space, kernel = folding.folded(points, draft.head, meta, name=name, method=method)
+        meta = {**meta, "kernel": kernel.document()}
+    structure = building.build(rows, space, parameters=parameters, seed=seed, tick=tick)
+    about = building.describe(space, parameters, seed)
+    meta = {**meta, "method": method, "by": by, "structure": about}
     return replace(draft, meta=meta, blocks=[points], structure=structure)

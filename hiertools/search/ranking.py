@@ -1,7 +1,8 @@
 """Queries to rankings: what a request asks of an index, answered batch by batch."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import Protocol
 
 import numpy as np
 import torch
@@ -13,10 +14,11 @@ from hiertools.files.items import Items
 from hiertools.files.rankings import Ranking
 from hiertools.search import choosing, flat
 from hiertools.search.approximate import Effort, Structure
+from hiertools.search.beside import Beside
 from hiertools.search.best import Collection, Hits, Queries, Wanted
 from hiertools.search.choosing import Groups, Rows
 from hiertools.search.placing import Placer, Vectors
-from hiertools.search.scores import Measure
+from hiertools.search.scores import Measure, Scoring
 
 
 @dataclass(frozen=True)
@@ -28,7 +30,6 @@ class Request:
     approximate search (None: exact search); batch_size: queries that are searched for together.
     """
 
-    measure: Measure
     k: int
     max_angle: float | None
     by_radius: bool
@@ -39,23 +40,61 @@ class Request:
     batch_size: int
 
 
+class View(Protocol):
+    """How an index is looked at: rows of its items, what scores them for rows of queries, and
+    where approximate search looks for candidates."""
+
+    @property
+    def points(self) -> Vectors | Beside:
+        """Return the rows of the items."""
+
+    @property
+    def measure(self) -> Scoring:
+        """Return what scores rows of queries and items."""
+
+    @property
+    def structure(self) -> Structure | None:
+        """Return the structure, None for exact search."""
+
+    def queries(self, features: Vectors, table: Items, name: str) -> Vectors:
+        """Return the rows of queries with these features, which are the items of a table."""
+
+    def categories(self, rows: Vectors) -> Sequence[str | None]:
+        """Return the classes that rows of queries are taken for, None where there are none."""
+
+
+class PointView:
+    """An index of points that are ranked by a measure."""
+
+    def __init__(self, index: Index, name: str, measure: Measure, *, approximate: bool) -> None:
+        self.points, self.measure = index.points, measure
+        self.structure = Structure(index, name) if approximate else None
+        self._placer = Placer(index.head, index.meta)
+
+    def queries(self, features: Vectors, table: Items, name: str) -> Vectors:
+        """Return the points of queries."""
+        return self._placer.place(features)
+
+    def categories(self, rows: Vectors) -> list[None]:
+        """Return None for each query."""
+        return [None] * len(rows)
+
+
 class Searcher:
     """An index that answers one kind of request. `size` is how many items may be hits."""
 
-    def __init__(self, index: Index, name: str, request: Request) -> None:
-        self._request, self._items = request, index.items
-        self._placer = Placer(index.head, index.meta)
+    def __init__(self, index: Index, name: str, view: View, request: Request) -> None:
+        self._request, self._items, self._view = request, index.items, view
         rows = np.arange(len(index.items))
         if request.only is not None:
             rows = np.flatnonzero(choosing.of_kind(index.items, request.only, name))
         self._groups = Groups(index.items, request.exclude, name)
         ranks = choosing.ranks(index.items)
-        self._collection = Collection(index.points, rows, ranks, self._groups.of_points)
-        self._structure = None if request.effort is None else Structure(index, name)
+        self._collection = Collection(view.points, rows, ranks, self._groups.of_points)
         self.size = len(rows)
         least = -np.inf if request.max_angle is None else -request.max_angle
         self._wanted = Wanted(
-            request.measure, max(1, min(request.k, self.size)), least, request.by_radius
+            view.measure, max(1, min(request.k, self.size)), least, request.by_radius
         )
 
     def rankings(
@@ -67,20 +106,21 @@ class Searcher:
             batch = rows[start : start + self._request.batch_size]
             embeddings = np.asarray(vectors[batch])
             check_finite(embeddings, table, batch, name)
-            queries = Queries(self._placer.place(embeddings), groups[batch])
+            asked = self._view.queries(embeddings, table.take(batch), name)
             ids = [items.decode(key) for key in table.id[batch]]
-            hits = self._search(queries)
-            yield [self._ranking(*each) for each in zip(ids, hits, strict=True)]
+            found = self._search(Queries(asked, groups[batch])), self._view.categories(asked)
+            yield [self._ranking(*each) for each in zip(ids, *found, strict=True)]
 
     def _search(self, queries: Queries) -> list[Hits]:
         request, wanted, collection = self._request, self._wanted, self._collection
-        if self._structure is not None and request.effort is not None:
-            return self._structure.search(wanted, collection, queries, request.effort)
+        if self._view.structure is not None and request.effort is not None:
+            return self._view.structure.search(wanted, collection, queries, request.effort)
         return flat.search(wanted, collection, queries, device=request.device, block=None)
 
-    def _ranking(self, query: str, hits: Hits) -> Ranking:
+    def _ranking(self, query: str, hits: Hits, category: str | None) -> Ranking:
         ids = [items.decode(key) for key in self._items.id[hits.rows]]
-        return Ranking(query, ids, hits.scores, choosing.first_labels(self._items, hits.rows))
+        labels = choosing.first_labels(self._items, hits.rows)
+        return Ranking(query, ids, hits.scores, labels, category)
 
 
 def check_finite(vectors: Vectors, table: Items, rows: Rows, name: str) -> None:

@@ -5,30 +5,37 @@ from collections.abc import Callable
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 
 from hiertools.files.index import Index
 from hiertools.files.json import Document
-from hiertools.search import choosing, flat
+from hiertools.search import choosing, flat, folding
 from hiertools.search.approximate import Effort, Structure
+from hiertools.search.beside import Beside
 from hiertools.search.best import Collection, Hits, Queries, Wanted
-from hiertools.search.scores import Measure
+from hiertools.search.class_costs import Weighing
+from hiertools.search.class_scores import ClassRequest, ClassScorer
+from hiertools.search.scores import Measure, Scoring
 
 HITS = (1, 10, 100)
 BATCH = 256
 
 
-def report(index: Index, name: str, effort: Effort, *, queries: int, seed: int) -> list[Document]:
+def report(
+    index: Index, name: str, effort: Effort, *, queries: int, seed: int, mu: float
+) -> list[Document]:
     """Return recall@1, 10 and 100 and milliseconds a query, of random items as queries.
 
-    A query is not among its own hits. Of an index with a model by cosine, angles are told too.
+    A query is not among its own hits. Of an index with a model by cosine, angles are told too, but
+    of one of classes. mu: how much classes count in soft weighting.
     """
     n = len(index.items)
     rows = np.sort(np.random.default_rng(seed).choice(n, min(queries, n), replace=False))
     everything = np.arange(n)
-    collection = Collection(index.points, everything, choosing.ranks(index.items), everything)
-    structure = Structure(index, name)
+    structure, points, measures = _searched(index, name, mu)
+    collection = Collection(points, everything, choosing.ranks(index.items), everything)
     batches = [
-        Queries(np.asarray(index.points[batch]), batch)
+        Queries(np.asarray(points[batch]), batch)
         for batch in np.split(rows, range(BATCH, len(rows), BATCH))
     ]
 
@@ -39,7 +46,7 @@ def report(index: Index, name: str, effort: Effort, *, queries: int, seed: int) 
         return structure.search(wanted, collection, batch, effort)
 
     found: list[Document] = []
-    for measure in _measures(index):
+    for about, measure in measures:
         counts = [k for k in HITS if k < n]
         truth, exact_ms = _timed(exact, batches, measure, max(counts, default=1))
         for k in counts:
@@ -48,8 +55,7 @@ def report(index: Index, name: str, effort: Effort, *, queries: int, seed: int) 
             shares = [np.isin(a.rows[:k], b.rows).mean() for a, b in both]
             found.append(
                 {
-                    "by": measure.by,
-                    **({"find": measure.find} if measure.by == "angle" else {}),
+                    **about,
                     "k": k,
                     "queries": len(rows),
                     "recall": round(float(np.mean(shares)), 6),
@@ -60,10 +66,28 @@ def report(index: Index, name: str, effort: Effort, *, queries: int, seed: int) 
     return found
 
 
+def _searched(
+    index: Index, name: str, mu: float
+) -> tuple[Structure, NDArray[np.float32] | Beside, list[tuple[Document, Scoring]]]:
+    """Return the structure, rows of the items, and what these are ranked by."""
+    if index.meta["by"] == folding.SOFT:
+        structure = folding.structure_of(index, name, mu=mu)
+        request = ClassRequest(Weighing("soft", mu, 0.0, None), "predicted", False)
+        scorer = ClassScorer(index, name, request, structure=structure)
+        return structure, scorer.points, [({"by": "soft", "mu": mu}, scorer.measure)]
+    measures: list[tuple[Document, Scoring]] = [(_about(each), each) for each in _measures(index)]
+    return Structure(index, name), index.points, measures
+
+
+def _about(measure: Measure) -> Document:
+    found: Document = {"by": measure.by}
+    return found | ({"find": measure.find} if measure.by == "angle" else {})
+
+
 def _measures(index: Index) -> list[Measure]:
     geometry, c = index.meta["geometry"], index.meta["c"]
     measures = [Measure(index.meta["by"], "children", "ext", geometry, c)]
-    if index.head and index.meta["by"] == "cosine":
+    if index.meta["task"] == "parts" and index.meta["by"] == "cosine":
         measures += [Measure("angle", find, "ext", geometry, c) for find in ("children", "parents")]
     return measures
 
@@ -71,7 +95,7 @@ def _measures(index: Index) -> list[Measure]:
 def _timed(
     search: Callable[[Queries, Wanted], list[Hits]],
     batches: list[Queries],
-    measure: Measure,
+    measure: Scoring,
     k: int,
 ) -> tuple[list[Hits], float]:
     """Return the hits of all batches and the milliseconds that a query takes."""

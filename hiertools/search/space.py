@@ -8,6 +8,7 @@ distance times a factor that depends on the place alone.
 """
 
 from dataclasses import dataclass
+from typing import Protocol
 
 import numpy as np
 import torch
@@ -16,6 +17,37 @@ from numpy.typing import NDArray
 from hiertools.geometry import lorentz
 
 Vectors = NDArray[np.float32]
+
+
+class Holding(Protocol):
+    """What a structure by a `method` holds of rows of points, so that `by` is what it searches."""
+
+    @property
+    def method(self) -> str:
+        """Return the kind of structure."""
+
+    @property
+    def by(self) -> str:
+        """Return the measure."""
+
+    @property
+    def is_inner_product(self) -> bool:
+        """Whether larger means nearer."""
+
+    def width(self, dimension: int) -> int:
+        """Return how many numbers it holds of a point of so many dimensions."""
+
+    def stored(self, points: Vectors, /) -> Vectors:
+        """Return what a structure holds of points."""
+
+    def asked(self, points: Vectors, /) -> Vectors:
+        """Return what a structure is asked for query points."""
+
+    def flattened(self, points: Vectors, /) -> Vectors:
+        """Return points as vectors whose means make sense."""
+
+    def unflattened(self, vectors: Vectors, /) -> Vectors:
+        """Return the points that `flattened` would make vectors of."""
 
 
 @dataclass(frozen=True)
@@ -35,6 +67,10 @@ class Space:
     @property
     def _has_times(self) -> bool:
         return self.by == "distance" and self.geometry == "lorentz" and self.method != "hnsw"
+
+    def width(self, dimension: int) -> int:
+        """Return how many numbers a structure holds of a point."""
+        return dimension + self._has_times
 
     def stored(self, points: Vectors) -> Vectors:
         """Return what a structure holds of points."""

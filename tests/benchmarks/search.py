@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 from hiertools.files.index import Index
 from hiertools.files.items import Items, encode
 from hiertools.geometry import lorentz
-from hiertools.search import approximate, flat
+from hiertools.search import building, flat
 from hiertools.search.approximate import Effort, Structure
 from hiertools.search.best import Collection, Hits, Queries, Wanted
 from hiertools.search.scores import Measure
@@ -123,9 +123,9 @@ def main() -> None:
     for method in ("flat", "ivf", "hnsw"):
         for made_for, serves in (("cosine", ("cosine", "angle")), ("distance", ("distance",))):
             space = Space(method, made_for, "lorentz", 1.0)
-            chosen = {"lists": approximate.default_lists(n)} if method == "ivf" else PARAMETERS
+            chosen = {"lists": building.default_lists(n)} if method == "ivf" else PARAMETERS
             structure, seconds = timed(
-                lambda space=space, chosen=chosen: approximate.build(
+                lambda space=space, chosen=chosen: building.build(
                     points, space, parameters=chosen, seed=0, tick=lambda done: None
                 ),
                 1000,

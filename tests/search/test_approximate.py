@@ -9,7 +9,7 @@ import torch
 
 from hiertools.errors import UserError
 from hiertools.files.index import Index
-from hiertools.search import approximate, flat, recall
+from hiertools.search import building, flat, recall
 from hiertools.search.approximate import Effort, Structure
 from hiertools.search.best import Collection, Queries, Wanted
 from hiertools.search.scores import Measure
@@ -23,7 +23,7 @@ N = 600
 
 def build(points, method, by, geometry="lorentz", seed=0):
     space = Space(method, by, geometry, 1.3)
-    return approximate.build(
+    return building.build(
         points, space, parameters=PARAMETERS[method], seed=seed, tick=lambda done: None
     )
 
@@ -31,7 +31,7 @@ def build(points, method, by, geometry="lorentz", seed=0):
 def index(method, by, geometry="lorentz", structure=None):
     points = material.points(N, 6, seed=0)
     structure = build(points, method, by, geometry) if structure is None else structure
-    meta = {"method": method, "by": by, "geometry": geometry, "c": 1.3}
+    meta = {"task": "plain", "method": method, "by": by, "geometry": geometry, "c": 1.3}
     return Index(points, material.table(range(N // 4)), {}, structure, meta, [])
 
 
@@ -111,9 +111,9 @@ def test_same_points_and_seed_give_the_same_bytes(method, capfd):
 def test_there_may_be_as_many_lists_as_points():
     points = material.points(5, 3, seed=0)
     space = Space("ivf", "cosine", "lorentz", 1.0)
-    approximate.build(points, space, parameters={"lists": 5}, seed=0, tick=lambda done: None)
-    assert approximate.default_lists(1) == 1
-    assert approximate.default_lists(100_000) == 1265
+    building.build(points, space, parameters={"lists": 5}, seed=0, tick=lambda done: None)
+    assert building.default_lists(1) == 1
+    assert building.default_lists(100_000) == 1265
 
 
 def short(structure):
@@ -153,7 +153,7 @@ def test_recall_is_that_of_numpy():
     """Of ivf with one list to look into, where much is missed."""
     found = index("ivf", "distance")
     effort = Effort(1, 1, 1)
-    lines = recall.report(found, "x", effort, queries=N, seed=0)
+    lines = recall.report(found, "x", effort, queries=N, seed=0, mu=0.25)
     points = found.points
     score = material.scores(
         points,
