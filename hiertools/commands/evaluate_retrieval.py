@@ -6,9 +6,20 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from hiertools.commands.class_options import (
+    MU,
+    OF_CLASSES,
+    GalleryClasses,
+    GalleryOption,
+    Kappa,
+    Mu,
+    OracleQueryLabel,
+    TopCategories,
+    Weighting,
+    WeightingOption,
+)
 from hiertools.commands.options import (
     BatchSize,
-    By,
     Device,
     NoProvenance,
     Overwrite,
@@ -17,6 +28,9 @@ from hiertools.commands.options import (
     parse_counts,
     parse_tags,
 )
+from hiertools.commands.queries import Kind
+from hiertools.commands.query_points import By, Exclude
+from hiertools.commands.taxonomies import Distance
 from hiertools.errors import UsageError, UserError
 
 if TYPE_CHECKING:
@@ -45,28 +59,6 @@ class Similarity(StrEnum):
 
     height = "height"
     inverse = "inverse"
-
-
-class Distance(StrEnum):
-    """Distances of classes."""
-
-    path = "path"
-    height = "height"
-
-
-class Excluded(StrEnum):
-    """What of a query is no candidate."""
-
-    self_ = "self"
-    image = "image"
-    none = "none"
-
-
-class Only(StrEnum):
-    """Kinds of items."""
-
-    image = "image"
-    box = "box"
 
 
 LEFT = ("without_truth", "without_ranking")  # of queries: not evaluated
@@ -120,11 +112,21 @@ def evaluate_retrieval(
             show_default=False,
         ),
     ] = None,
-    by: Annotated[By, typer.Option(help="With an index: what candidates are ranked by.")] = (
-        By.cosine
-    ),
+    by: Annotated[
+        By,
+        typer.Option(
+            help="With an index: what candidates are ranked by; weighted and hierarchical: by"
+            " classes too."
+        ),
+    ] = By.cosine,
+    weighting: WeightingOption = Weighting.additive,
+    mu: Mu = MU,
+    kappa: Kappa = 1.0,
+    top_categories: TopCategories = 10,
+    gallery_classes: GalleryOption = GalleryClasses.predicted,
+    oracle_query_label: OracleQueryLabel = False,
     exclude: Annotated[
-        Excluded | None,
+        Exclude | None,
         typer.Option(
             help="What is no candidate: the query, all of its image, or none. Default: what RESULTS"
             " leave out; else self, but none for qrels.",
@@ -132,7 +134,7 @@ def evaluate_retrieval(
         ),
     ] = None,
     only: Annotated[
-        Only | None,
+        Kind | None,
         typer.Option(help="Take only candidates and queries that are whole images, or boxes."),
     ] = None,
     k: Annotated[
@@ -226,7 +228,7 @@ def evaluate_retrieval(
 
 
 # Options that are for an index, or for results: with their values when not given.
-_OF_INDEX: dict[str, Any] = {"by": By.cosine, "device": "auto"}
+_OF_INDEX: dict[str, Any] = {"by": By.cosine, **OF_CLASSES, "device": "auto"}
 _OF_RESULTS: dict[str, Any] = {"items": None}
 
 
@@ -298,8 +300,8 @@ def _tree(run: "Run", path: Path | None) -> "Tree | None":
     return Tree(found, source.name)
 
 
-# Options that need classes in a hierarchy: with their values when not given.
-_OF_CLASSES: dict[str, Any] = {"gain": None, "similarity": Similarity.height, "distance": None}
+# Options that need a hierarchy of classes: with their values when not given.
+_OF_TREE: dict[str, Any] = {"gain": None, "similarity": Similarity.height, "distance": None}
 
 
 def _worths(given: dict[str, Any], *, graded: bool, tree: bool) -> "Worths":
@@ -308,7 +310,7 @@ def _worths(given: dict[str, Any], *, graded: bool, tree: bool) -> "Worths":
 
     if graded and given["hierarchy"]:
         raise UsageError("--hierarchy is for classes; qrels judge single hits")
-    for name, absent in _OF_CLASSES.items():
+    for name, absent in _OF_TREE.items():
         if given[name] != absent and (graded or (given[name] is not Gain.same and not tree)):
             why = "does not apply: grades are the gains" if graded else "needs --hierarchy"
             raise UsageError(f"--{name} {why}")
@@ -322,7 +324,7 @@ def _worths(given: dict[str, Any], *, graded: bool, tree: bool) -> "Worths":
 EXCLUDES = ("none", "self", "image")  # the less, the sooner
 
 
-def _exclude(wanted: Excluded | None, asked: "Asked") -> str:
+def _exclude(wanted: Exclude | None, asked: "Asked") -> str:
     """Return what is no candidate: no less than what results left out."""
     before = asked.left_out or "none"
     default = "self" if asked.grades is None else "none"

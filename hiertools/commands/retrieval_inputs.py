@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from hiertools.evaluation.retrieval_case import Case
     from hiertools.evaluation.retrieval_columns import Wanted
     from hiertools.evaluation.retrieval_sides import Tree
+    from hiertools.evaluation.retrieval_streaming import Score
     from hiertools.evaluation.retrieval_truth import Grades
     from hiertools.files.index import Index
     from hiertools.files.items import Items
@@ -64,7 +65,7 @@ def of_index(run: "Run", given: dict[str, Any]) -> Asked:
     for each, found in zip(paths, files, strict=True):
         run.add_input(each, inputs.digest_file(each), found.chain)
         check_fit(found.meta, found.vectors.shape[1], str(each), index.meta, str(path))
-    score = _score(index, given)
+    score, about = _score(index, str(path), given)
     grades, tables = _truth(run, given["truth"], [index.items, *(each.items for each in files)])
     names = [str(each) for each in paths]
     queries, rows = items.concatenate(tables[1:]), _of_kind(tables[0], given["only"], str(path))
@@ -79,20 +80,32 @@ def of_index(run: "Run", given: dict[str, Any]) -> Asked:
 
     return Asked(
         queries.take(asked), tables[0], rows, (", ".join(names), str(path)), grades, judge,
-        None, True, _tree_of(index, str(path)), {"by": given["by"].value}, counts,
+        None, True, _tree_of(index, str(path)), about, counts,
     )  # fmt: skip
 
 
-def _score(index: "Index", given: dict[str, Any]) -> "Callable[[Rows], Any]":
-    """Return what makes, of rows of an index, a function that scores them for queries."""
+def _score(
+    index: "Index", name: str, given: dict[str, Any]
+) -> "tuple[Callable[[Rows], Score], Document]":
+    """Return what makes, of rows of an index, a function that scores them; and how it does so."""
+    from hiertools.commands import class_options
     from hiertools.embedding import choose_device
     from hiertools.evaluation import retrieval_streaming
+    from hiertools.search.class_scores import ClassScorer
     from hiertools.search.scores import Measure
+    from hiertools.terminal import say
 
-    device = choose_device(given["device"])
-    geometry, c = index.meta["geometry"], index.meta["c"]
-    measure = Measure(given["by"].value, "children", "ext", geometry, c)
-    return lambda rows: retrieval_streaming.by_measure(index, rows, measure, device)
+    by, about = given["by"].value, {"by": given["by"].value}
+    request = class_options.class_request(by, given)
+    if request is None:
+        device = choose_device(given["device"])
+        measure = Measure(by, "children", "ext", index.meta["geometry"], index.meta["c"])
+        return lambda rows: retrieval_streaming.by_measure(index, rows, measure, device), about
+    scorer = ClassScorer(index, name, request)
+    if scorer.unlabelled:
+        say(f"{scorer.unlabelled:,} items have no label that is a class: the predicted one counts")
+    about |= class_options.header(request)
+    return lambda rows: retrieval_streaming.by_classes(scorer, rows), about
 
 
 def _tree_of(index: "Index", name: str) -> "Tree | None":
