@@ -32,7 +32,11 @@ COMMANDS = (
     "classify",
     "evaluate parts",
     "evaluate geo",
+    "evaluate classes",
+    "evaluate retrieval",
     "wasserstein",
+    "tabulate",
+    "plot sweep",
     "check",
     "info",
 )
@@ -40,6 +44,7 @@ RESUMABLE = {"embed", "train parts", "train geo", "train classes"}
 GROUPS = {
     "build-taxonomy": "Make a hierarchy of classes, ready for `hiertools train classes`.",
     "train": "Learn a model, ready for `hiertools index`.",
+    "plot": "Draw what was found, as PNG, SVG or PDF.",
     "evaluate": "Judge rankings, each metric beside chance.",
 }
 

@@ -7,7 +7,10 @@ import pytest
 
 from hiertools.cli import COMMANDS
 
-HEAVY = ("torch", "numpy", "h5py", "faiss", "timm", "polars", "scipy", "numba", "PIL", "open_clip")
+HEAVY = (
+    "torch", "numpy", "h5py", "faiss", "timm", "polars", "scipy", "numba", "PIL", "open_clip",
+    "matplotlib",
+)  # fmt: skip
 PROGRAM = f"""
 import sys
 from hiertools.cli import main
