@@ -241,7 +241,9 @@ def rankings(draw, names=ids):
         finite = st.floats(allow_nan=False, allow_infinity=False)
         scores = np.sort(draw(arrays(finite, len(hits), np.float64)))[::-1]
         labels = st.lists(st.none() | texts.filter(_is_id), min_size=len(hits), max_size=len(hits))
-        found.append(Ranking(query, hits, scores, draw(labels)))
+        found.append(
+            Ranking(query, hits, scores, draw(labels), draw(st.none() | texts.filter(_is_id)))
+        )
     return found
 
 

@@ -123,6 +123,8 @@ def _check_meta(meta: Document, name: str, head: Arrays, *, structured: bool) ->
         raise UserError(f"{name}: the head is not that of a {meta['task']} index")
     if meta["task"] == CLASSES:
         classes_model.check(fields, head)
+    if meta["by"] == "soft":
+        fields.object("kernel")
 
 
 def read_index(path: Path) -> Index:

@@ -67,6 +67,7 @@ def test_results(tmp_path, format, drawn, header, chain):
 
     found, rankings = load(written(tmp_path, f"r.{format}", write))
     assert plain(rankings) == plain(drawn)
+    assert [each.category for each in rankings] == [each.category for each in drawn]
     assert found == {"kind": "results", "version": 1, "provenance": chain, **header}
 
 
@@ -96,6 +97,22 @@ def test_what_is_in_the_lines(tmp_path):
     assert text == (
         "q Q0 a 1 2.0 hiertools\nq Q0 b 2 -1.5 hiertools\nü#1 Q0 b 1 1e-300 hiertools\n"
     )
+
+
+def test_a_query_may_have_a_category(tmp_path):
+    found = Ranking("q", ["a"], np.array([1.0]), [None], "oak")
+    path = save(tmp_path / "r.jsonl", [found, ranking("p")])
+    assert path.read_text().splitlines()[1] == (
+        '{"query": "q", "category": "oak", "hits": [{"id": "a", "score": 1.0}]}'
+    )
+    for form in ("jsonl", "h5"):
+        read = load(save(tmp_path / f"r.{form}", [found, ranking("p")], form))[1]
+        assert [each.category for each in read] == ["oak", None]
+    edit(tmp_path / "r.h5", lambda file: file.__delitem__("categories/codes"))
+    assert [each.category for each in load(tmp_path / "r.h5")[1]] == [None, None]
+    path.write_text(path.read_text().replace('"oak"', "3"))
+    with pytest.raises(UserError, match="category is not text"):
+        load(path)
 
 
 def test_a_header_that_was_read_can_be_written(tmp_path):
