@@ -28,7 +28,7 @@ ITEMS = [  # the label, and the classes that were predicted
 def hierarchy():
     nodes = [Node(key, key.title(), level) for key, level in LEVELS.items()]
     edges = [Edge(*ends) for ends in EDGES]
-    return Hierarchy(nodes, edges, CLASSES, [], {}, {}, {}, distance="path")
+    return Hierarchy(nodes, edges, list(CLASSES), [], {}, {}, {}, distance="path")
 
 
 def ground(labels=(), *, classes=CLASSES, distance=None):
