@@ -9,39 +9,42 @@ length 1 as the embeddings of a prototype are, so that a margin means the same f
 from dataclasses import dataclass
 
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
+from hiertools.kernels.pair_errors import mean_error
 from hiertools.losses import given, prototypes
 from hiertools.losses.outputs import Outputs
 
 FORMS = ("prototype", "sample", "head")
-ROUNDINGS = 4  # of the squared distance of unit vectors, in units of the float's eps
 
 
 @dataclass(frozen=True)
 class Pairs:
-    """Pairs of a row and a column. distances: of their vectors; rows, columns: their classes.
+    """Pairs of rows and columns: vectors x and y, and their classes.
 
-    counts: how many ordered pairs of distinct classes an entry stands for, 0 within a class.
+    counts: how many ordered pairs of distinct classes an entry stands for: 0 within a class, 2 if
+    the column's class is not in the batch, so that the other order is no entry.
     """
 
-    distances: Float[Tensor, "r n"]
+    x: Float[Tensor, "r d"]
+    y: Float[Tensor, "n d"]
     rows: Int[Tensor, " r"]
     columns: Int[Tensor, " n"]
     counts: Float[Tensor, "r n"]
 
     def of(self, table: Tensor) -> Tensor:
         """Return what a table of classes x classes says of each pair: r x n."""
-        return table[self.rows][:, self.columns]
+        return table[self.rows[:, None], self.columns]
 
-    def mean(
-        self, losses: Float[Tensor, "r n"], weights: Float[Tensor, "r n"]
+    def mean_error(
+        self,
+        targets: Float[Tensor, "r n"],
+        weights: Float[Tensor, "r n"],
+        pulls: Bool[Tensor, "r n"],
     ) -> Float[Tensor, ""]:
-        """Return the weighted mean over ordered pairs of distinct classes; 0 without a weight."""
-        weights = weights * self.counts
-        total = weights.sum()
-        return (weights * losses).sum() / torch.where(total > 0, total, 1)
+        """Return the weighted mean over ordered pairs of distinct classes; see `mean_error`."""
+        return mean_error(self.x, self.y, targets, weights, self.counts, pulls)
 
 
 def pairs(outputs: Outputs, *, form: str, average: float) -> Pairs:
@@ -63,27 +66,9 @@ def pairs(outputs: Outputs, *, form: str, average: float) -> Pairs:
     return _among(means, classes)
 
 
-def distances(x: Float[Tensor, "r d"], y: Float[Tensor, "n d"]) -> Float[Tensor, "r n"]:
-    """Return sqrt(|x - y|^2 + eps) of every x and y, of length 1 at most.
-
-    The eps in the root is what rounding leaves of |x - y|^2 by one product of matrices, so that a
-    gradient is not longer than 1 by much, and finite where vectors coincide. The mean of y goes
-    first: what rounding leaves is a share of the spread, not of the length.
-    """
-    centre = y.detach().mean(0)
-    x, y = x - centre, y - centre
-    squared = x.square().sum(1)[:, None] + y.square().sum(1) - 2 * x @ y.T
-    return (squared.clamp(min=0) + eps(squared.dtype)).sqrt()
-
-
-def eps(dtype: torch.dtype) -> float:
-    """Return the eps in the root of a distance."""
-    return ROUNDINGS * torch.finfo(dtype).eps
-
-
 def _among(vectors: Float[Tensor, "n d"], classes: Int[Tensor, " n"]) -> Pairs:
     is_pair = classes[:, None] != classes
-    return Pairs(distances(vectors, vectors), classes, classes, is_pair.to(vectors))
+    return Pairs(vectors, vectors, classes, classes, is_pair.to(vectors))
 
 
 def _with_absent(
@@ -94,7 +79,7 @@ def _with_absent(
     Both orders of such a pair have the same distance, and stand in one entry.
     """
     places = torch.arange(len(averages), device=averages.device)
-    everywhere = averages.detach().index_copy(0, classes, means)
+    everywhere = averages.detach().index_copy(0, classes, means.detach())
     counts = 2 * averages.detach().any(1).to(means)
     counts = counts.index_fill(0, classes, 1) * (classes[:, None] != places)
-    return Pairs(distances(means, everywhere), classes, places, counts)
+    return Pairs(means, everywhere, classes, places, counts)

@@ -5,6 +5,7 @@ the ways to two classes part. A way goes by the parents of least depth, so that 
 class has one way.
 """
 
+import math
 from collections.abc import Sequence
 
 import numpy as np
@@ -43,16 +44,27 @@ def omega(
     `with_self` is false: then the diagonal is 0. A decay of inf gives the identity, or without the
     class itself equal shares to those that are nearest.
     """
-    own = torch.eye(len(distances), dtype=torch.bool, device=distances.device)
+    places = torch.arange(len(distances), device=distances.device)
+    return shares(distances, places, decay, with_self=with_self)
+
+
+def shares(
+    distances: Float[Tensor, "n C"],
+    classes: Int[Tensor, " n"],
+    decay: float | int,
+    *,
+    with_self: bool,
+) -> Float[Tensor, "n C"]:
+    """Return the rows of Omega of some classes, from their distances to all."""
+    own = classes[:, None]
     if not with_self:
-        if len(distances) == 1:
-            return torch.zeros_like(distances)
-        distances = distances.masked_fill(own, torch.inf)
-    beyond = distances - distances.min(1, keepdim=True).values  # keeps one term of the sum at 1
-    powers = torch.where(beyond > 0, -decay * beyond, 0)
+        others = distances.scatter(1, own, torch.inf).min(1, keepdim=True).values
+        distances = distances - others  # so that some term of the sum is 1, whatever the decay
+    powers = -decay * distances if decay < math.inf else torch.where(distances > 0, -decay, 0)
+    powers = powers.to(distances)
     if not with_self:
-        powers = powers.masked_fill(own, -torch.inf)
-    return powers.softmax(1)
+        powers = powers.scatter(1, own, -torch.inf)
+    return powers.softmax(1).nan_to_num(0)  # of a class without others
 
 
 def kernel(distances: Float[Tensor, "*n"], decay: float | int) -> Float[Tensor, "*n"]:

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import torch
 
+from hiertools.kernels.pair_errors import distances
 from hiertools.losses import class_pairs, prototypes
 from tests.losses.class_outputs import averages, ordered_pairs, outputs, vectors
 
@@ -49,7 +50,9 @@ def test_pairs_are_the_ordered_pairs_of_distinct_classes(form, average, dtype):
         met = {}
         for row, i in enumerate(found.rows.tolist()):
             for column, j in enumerate(found.columns.tolist()):
-                count, distance = (float(t[row, column]) for t in (found.counts, found.distances))
+                count, distance = (
+                    float(t[row, column]) for t in (found.counts, distances(found.x, found.y))
+                )
                 for way in {1.0: [(i, j)], 2.0: [(i, j), (j, i)], 0.0: []}[count]:
                     met.setdefault(way, []).append(distance)
         assert met.keys() == expected.keys()
@@ -62,32 +65,5 @@ def test_without_a_momentum_averages_play_no_part():
     without = class_pairs.pairs(given, form="prototype", average=0.5)
     given = replace(given, averages=averages(given))
     ignored = class_pairs.pairs(given, form="prototype", average=0.0)
-    torch.testing.assert_close(without.distances, ignored.distances)
+    torch.testing.assert_close(without.y, ignored.y)
     assert class_pairs.pairs(given, form="prototype", average=0.5).columns.shape[0] == 8
-
-
-@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
-def test_near_vectors_keep_their_distance(dtype):
-    """By |x|^2 + |y|^2 - 2 x.y of the vectors as they are, a spread of 1e-3 has 1 % of error."""
-    rng = np.random.default_rng(0)
-    centre = rng.normal(size=2048)
-    spread = 1e-3 * rng.normal(size=(20, 2048)) / np.sqrt(2048)
-    x = centre / np.linalg.norm(centre) + spread
-    found = class_pairs.distances(*[torch.tensor(x, dtype=dtype)] * 2).numpy()
-    rounded = torch.tensor(x, dtype=dtype).double().numpy()
-    expected = np.linalg.norm(rounded[:, None] - rounded, axis=2)
-    expected = np.sqrt(expected**2 + class_pairs.eps(dtype))
-    np.testing.assert_allclose(found, expected, rtol=1e-3 if dtype == torch.float32 else 1e-5)
-
-
-@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
-@pytest.mark.parametrize("gap", [0.0, 1e-9, 1e-6, 1e-4, 1e-2])
-def test_a_gradient_is_hardly_longer_than_1(gap, dtype):
-    """The distance of two unit vectors, one near to the other or the same, among others."""
-    rng = np.random.default_rng(1)
-    x = rng.normal(size=(30, 256))
-    x[1] = x[0] + gap * rng.normal(size=256)
-    x = torch.tensor(x / np.linalg.norm(x, axis=1, keepdims=True), dtype=dtype).requires_grad_()
-    (gradient,) = torch.autograd.grad(class_pairs.distances(x, x)[0, 1], x)
-    assert (gradient.norm(dim=1) < 1.01).all()
-    np.testing.assert_allclose(gradient[0], -gradient[1], atol=1e-3)

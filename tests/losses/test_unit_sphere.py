@@ -91,4 +91,4 @@ def test_the_same_similarities_give_the_same_vectors():
     )
     found = unit_sphere.class_embeddings(S)
     greatest = np.take_along_axis(found, np.abs(found).argmax(0)[None], 0)
-    assert found.shape[1] == greatest.size
+    assert (greatest > 0).all()

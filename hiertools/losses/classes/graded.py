@@ -43,8 +43,9 @@ def loss(
     if not balance:
         return flat
     found = pairs(outputs, form=form, average=average)
-    off = (found.distances - found.of(targets(outputs.relations, target))).abs()
-    return flat + balance * found.mean(off, torch.ones_like(off))
+    wanted = found.of(targets(outputs.relations, target))
+    ones = torch.ones_like(wanted)
+    return flat + balance * found.mean_error(wanted, ones, ones > 0)
 
 
 def targets(relations: Relations, target: str) -> Float[Tensor, "C C"]:

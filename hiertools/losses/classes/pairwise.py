@@ -20,8 +20,8 @@ from torch import Tensor
 from hiertools.losses import given
 from hiertools.losses.class_pairs import Pairs, pairs
 from hiertools.losses.classes import cross_entropy
-from hiertools.losses.outputs import Outputs
-from hiertools.losses.relations import kernel, omega
+from hiertools.losses.outputs import Outputs, Relations
+from hiertools.losses.relations import kernel, shares
 
 REPELLING = ("complement", "literal", "uniform")
 
@@ -54,18 +54,20 @@ def loss(
         return flat
     found = pairs(outputs, form=form, average=average)
     related = found.of(outputs.relations.related)
-    losses = torch.where(related, found.distances, (margin - found.distances).clamp(min=0))
+    near = kernel(found.of(outputs.relations.distances), decay)
     if repelling == "literal":
-        weights = _both_orders(
-            found, omega(outputs.relations.distances, decay, with_self=with_self)
-        )
+        weights = _literal(found, outputs.relations, decay, with_self=with_self)
     else:
-        near = kernel(found.of(outputs.relations.distances), decay)
-        far = 1 - near if repelling == "complement" else torch.ones_like(near)
-        weights = torch.where(related, near, far)
-    return flat + balance * found.mean(losses, weights)
+        weights = torch.where(related, near, 1 - near if repelling == "complement" else 1)
+    targets = torch.where(related, 0, torch.full_like(near, margin))
+    return flat + balance * found.mean_error(targets, weights, related)
 
 
-def _both_orders(found: Pairs, table: Float[Tensor, "C C"]) -> Float[Tensor, "r n"]:
-    """Return the mean of w_ij and w_ji: the pair i, j loses as much as the pair j, i."""
-    return (found.of(table) + found.of(table.T)) / 2
+def _literal(
+    found: Pairs, relations: Relations, decay: float, *, with_self: bool
+) -> Float[Tensor, "r n"]:
+    """Return the mean of omega_ij and omega_ji: the pair i, j loses as much as the pair j, i."""
+    distances = relations.distances[found.columns]
+    table = shares(distances, found.columns, decay, with_self=with_self)[:, found.columns]
+    table = (table + table.T) / 2
+    return table if len(found.rows) == len(table) else table[found.rows]
