@@ -71,7 +71,7 @@ def test_the_listing_imports_nothing_heavy():
     result = subprocess.run(command, capture_output=True, text=True, check=True)
     annotations, encoders, losses, modules = result.stdout.splitlines()
     assert annotations == "coco[:label=…][,skip=…], openimages, voc[:one_based=…]"
-    assert encoders.startswith("lite0, model:PATH, open_clip:MODEL[,weights=…][,random=…], timm:")
+    assert encoders.startswith("lite0[:size=…], model:PATH, open_clip:MODEL[,weights=…][,random=…], timm:")
     assert losses.startswith("angular[:positives=…], entailment[:weight=…][,distance=…]")
     assert HEAVY.isdisjoint(modules.split())
 
@@ -111,10 +111,10 @@ def test_what_the_user_chose(family, spec, values, options):
         (ANNOTATIONS, "Coco", "no format 'Coco'; there are coco, openimages, voc"),
         (ENCODERS, "timm", "encoder 'timm' is not written as timm:MODEL"),
         (ENCODERS, "timm:a,b", "encoder 'timm:a,b' is not written as timm:MODEL"),
-        (ENCODERS, "lite0:a", "encoder 'lite0:a' is not written as lite0"),
+        (ENCODERS, "lite0:a", "encoder 'lite0:a' is not written as lite0[:size=…]"),
         (ENCODERS, "timm:a,weigths=w", "has no option 'weigths'; did you mean weights?"),
         (ENCODERS, "timm:a,zzz=w", "encoder timm has no option 'zzz'; it has weights, random"),
-        (ENCODERS, "lite0:zzz=w", "encoder lite0 has no option 'zzz'; it has none"),
+        (ENCODERS, "lite0:zzz=w", "encoder lite0 has no option 'zzz'; it has size"),
         (ENCODERS, "timm:a,random=maybe", "option random=maybe is not a bool"),
         (ENCODERS, "timm:a,random=", "option random= is not a bool"),
         (ENCODERS, "timm:a,classes=ten", "option classes=ten is not a int"),

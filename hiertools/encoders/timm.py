@@ -27,11 +27,13 @@ def load(
     weights: str | None = None,
     random: bool = False,
     classes: int | None = None,
+    size: int | None = None,
 ) -> Encoder:
     """Load a model by timm's name for it.
 
     weights: a .safetensors or .pth file, instead of what timm would fetch; random: untrained
-    weights; classes: outputs of the classifier, where they are not the pretrained model's.
+    weights; classes: outputs of the classifier, where they are not the pretrained model's;
+    size: height and width of the pictures that it takes, where not those that it was made for.
     """
     if not timm.is_model(model):
         close = ", ".join(timm.list_models(f"*{model}*")[:3])
@@ -39,10 +41,15 @@ def load(
     if weights is not None and random:
         raise UsageError("give an encoder weights=FILE or random=true, not both")
     more: dict[str, Any] = {} if classes is None else {"num_classes": classes}
+    if (
+        size is not None
+        and timm.get_pretrained_cfg(model, allow_unregistered=True).fixed_input_size
+    ):
+        more["img_size"] = size
     network = create(model, pretrained=weights is None and not random, **more)
     if weights is not None:
         load_weights(network, read_weights(Path(weights)), weights)
-    return wrap(network)
+    return wrap(network, size=size)
 
 
 def create(model: str, *, pretrained: bool, **more: Any) -> Any:
@@ -73,9 +80,15 @@ def read_weights(path: Path) -> dict[str, Tensor]:
         raise UserError(f"{path}: is not a file of weights: {reason}") from error
 
 
-def wrap(network: Any) -> Encoder:
-    """Return a timm network as an encoder: pooled features before the classifier."""
-    config = resolve_data_config(model=network)
+def wrap(network: Any, *, size: int | None) -> Encoder:
+    """Return a timm network as an encoder: pooled features before the classifier.
+
+    Raises `UserError` for a size that is too small.
+    """
+    if size is not None and size < 1:
+        raise UsageError(f"an encoder takes no pictures of size={size}")
+    given = {} if size is None else {"input_size": (3, size, size)}
+    config = resolve_data_config(given, model=network)
     transform = create_transform(**config)
 
     def embed(pixels: Tensor) -> Tensor:
