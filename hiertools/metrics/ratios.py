@@ -57,11 +57,11 @@ def _resampled(runs: list[Ratios], resamples: int, seed: int) -> list[Floats]:
     size = len(runs[0])
     # taken off, so that equal ratios have an interval of exactly no width
     centres = [run.values() for run in runs]
-    tables = [
-        np.hstack([run.numerators - run.denominators * centre, run.denominators])
+    rest = [
+        Ratios(run.numerators - run.denominators * centre, run.denominators)
         for run, centre in zip(runs, centres, strict=True)
     ]
-    table = np.hstack(tables)
+    table = np.hstack([column for run in rest for column in _columns(run)])
     rng = np.random.default_rng(seed)
     rows = max(1, BLOCK_COUNTS // size)
     sums = np.concatenate(
@@ -70,12 +70,32 @@ def _resampled(runs: list[Ratios], resamples: int, seed: int) -> list[Floats]:
             for start in range(0, resamples, rows)
         ]
     )
-    found = []
-    for part, centre in zip(np.split(sums, len(runs), axis=1), centres, strict=True):
-        above, below = np.split(part, 2, axis=1)
+    found, start = [], 0
+    for run, centre in zip(rest, centres, strict=True):
+        width = sum(column.shape[1] for column in _columns(run))
+        above, below = _sums(run, sums[:, start : start + width], float(size))
+        start += width
         with np.errstate(invalid="ignore", divide="ignore"):
             found.append(np.where(below > 0, above / below, np.nan) + centre)
     return found
+
+
+def _columns(run: Ratios) -> tuple[Floats, Floats]:
+    """Return what has to be summed: numerators, and denominators that are not 1 for all items."""
+    return run.numerators, run.denominators[:, ~_of_means(run)]
+
+
+def _of_means(run: Ratios) -> NDArray[np.bool_]:
+    found: NDArray[np.bool_] = np.all(run.denominators == 1, axis=0)
+    return found
+
+
+def _sums(run: Ratios, sums: Floats, ones: float) -> tuple[Floats, Floats]:
+    """Return sums of numerators and of denominators; ones: the sum of denominators of 1."""
+    metrics = run.numerators.shape[1]
+    below = np.full((len(sums), metrics), ones)
+    below[:, ~_of_means(run)] = sums[:, metrics:]
+    return sums[:, :metrics], below
 
 
 def _ends(values: Floats, level: float) -> Floats:
@@ -94,16 +114,17 @@ def swap_test(one: Ratios, other: Ratios, *, resamples: int, seed: int) -> Float
     size, metrics = one.numerators.shape
     sums = [each.sum(axis=0) for each in (one.numerators, one.denominators)]
     others = [each.sum(axis=0) for each in (other.numerators, other.denominators)]
-    moved = np.hstack(
-        [other.numerators - one.numerators, other.denominators - one.denominators]
-    ).astype(np.float64)
+    more = other.denominators - one.denominators
+    differs = more.any(axis=0)  # mostly both runs are judged by the same items
+    moved = np.hstack([other.numerators - one.numerators, more[:, differs]])
     observed = np.abs(one.values() - other.values())
     rng, rows = np.random.default_rng(seed), max(1, BLOCK_COUNTS // size)
     as_great = np.zeros(metrics, np.int64)
     for start in range(0, resamples, rows):
         many = min(rows, resamples - start)
         change = rng.integers(2, size=(many, size), dtype=np.int8).astype(np.float64) @ moved
-        above, below = np.split(change, 2, axis=1)
+        above, below = change[:, :metrics], np.zeros((many, metrics))
+        below[:, differs] = change[:, metrics:]
         with np.errstate(invalid="ignore", divide="ignore"):
             mine = (sums[0] + above) / (sums[1] + below)
             its = (others[0] - above) / (others[1] - below)
