@@ -16,6 +16,7 @@ from hiertools.metrics.geo import calibration_error, reliability
 
 LOG_TEMPERATURES = (-7.0, 7.0)  # beyond it probabilities are certain, or all the same
 NEAR_BOUND = 1e-3
+CERTAIN = 1e-9  # a negative log-likelihood as of probabilities that are all 1
 BINS = 15
 ROWS = 1024  # looked at together
 
@@ -27,7 +28,8 @@ class Calibration:
     """A temperature, and the mean negative log-likelihood and the calibration error without and
     with it, over `items`.
 
-    at_bound: the temperature is the end of those that are looked at; a better one is beyond.
+    at_bound: a temperature at or beyond the end of those that are looked at is better still, or as
+    good where all items are right.
     """
 
     temperature: float
@@ -54,10 +56,12 @@ def calibrate(logits: Logits, truth: Rows) -> Calibration:
         options={"xatol": 1e-6},
     )
     temperature = float(np.exp(found.x))
+    nll = likelihood(logits, truth, 1.0), likelihood(logits, truth, temperature)
+    near = min(abs(found.x - bound) for bound in LOG_TEMPERATURES) < NEAR_BOUND
     return Calibration(
         temperature,
-        min(abs(found.x - bound) for bound in LOG_TEMPERATURES) < NEAR_BOUND,
-        (likelihood(logits, truth, 1.0), likelihood(logits, truth, temperature)),
+        near or nll[1] < CERTAIN,
+        nll,
         (_error(logits, truth, 1.0), _error(logits, truth, temperature)),
         len(truth),
     )

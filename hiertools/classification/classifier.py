@@ -6,11 +6,12 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from torch import Tensor
 
 from hiertools.classification.choosing import best, softmax
 from hiertools.classification.mixing import Mixing
 from hiertools.classification.nodes import NONE, Nodes, Rows
-from hiertools.classification.rules import judge
+from hiertools.classification.rules import Judged, judge
 from hiertools.files.classified import ClassPrediction
 from hiertools.taxonomy import Taxonomy
 
@@ -66,23 +67,23 @@ class Classifier:
             for way in self._nodes.paths.tolist()
         ]
 
-    @torch.inference_mode()
     def answers(self, logits: Logits) -> Answers:
         """Return the answers to some items (b x C)."""
-        z = torch.from_numpy(logits)
-        judged = self._judge(z, softmax(z, self._temperature))
-        top = best(judged.ranks, z, self._k)
+        top, judged = self.choose(logits)
         sums = self._nodes.sums(judged.probabilities.numpy())
         node = self._nodes.classes[top[:, 0]]
         if self._threshold is not None:
             node = self._nodes.deepest(sums, self._threshold)
-        probabilities, costs = (
-            None if each is None else rounded(np.take_along_axis(each.numpy(), top, 1))
-            for each in (judged.probabilities, judged.costs)
-        )
-        assert probabilities is not None
+        costs = None if judged.costs is None else _taken(judged.costs, top)
         along = rounded(self._nodes.along(sums, node))
-        return Answers(top, probabilities.clip(0, 1), costs, node, along)
+        return Answers(top, _taken(judged.probabilities, top).clip(0, 1), costs, node, along)
+
+    @torch.inference_mode()
+    def choose(self, logits: Logits) -> tuple[Rows, Judged]:
+        """Return the places of the best classes (b x k), and what they were chosen by."""
+        z = torch.from_numpy(logits)
+        judged = self._judge(z, softmax(z, self._temperature))
+        return best(judged.ranks, z, self._k), judged
 
     def predictions(
         self, logits: Logits, ids: list[str], labels: list[list[str]] | None
@@ -107,6 +108,10 @@ class Classifier:
                 along[: len(ways[node])],
                 None if labels is None else labels[row],
             )
+
+
+def _taken(values: Tensor, places: Rows) -> Values:
+    return rounded(np.take_along_axis(values.numpy(), places, 1))
 
 
 def rounded(values: NDArray[np.float32]) -> Values:
