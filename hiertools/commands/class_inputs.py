@@ -81,6 +81,8 @@ def of_images(
     from hiertools.training import class_pictures
 
     folder, spec, seed = options["images"], options["encoder"], options["seed"]
+    if not folder.is_dir():
+        raise UserError(f"{folder}: no such folder")
     found = inventory.of_images([folder], root=None)
     if options["table"] is None:
         found = class_pictures.with_classes(found, folder)
