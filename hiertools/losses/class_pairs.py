@@ -21,7 +21,7 @@ FORMS = ("prototype", "sample", "head")
 
 @dataclass(frozen=True)
 class Pairs:
-    """Pairs of rows and columns: vectors x and y, and their classes.
+    """Pairs of rows and columns: vectors x and y, and their classes, None for all in their order.
 
     counts: how many ordered pairs of distinct classes an entry stands for: 0 within a class, 2 if
     the column's class is not in the batch, so that the other order is no entry.
@@ -29,13 +29,15 @@ class Pairs:
 
     x: Float[Tensor, "r d"]
     y: Float[Tensor, "n d"]
-    rows: Int[Tensor, " r"]
-    columns: Int[Tensor, " n"]
+    rows: Int[Tensor, " r"] | None
+    columns: Int[Tensor, " n"] | None
     counts: Float[Tensor, "r n"]
 
     def of(self, table: Tensor) -> Tensor:
         """Return what a table of classes x classes says of each pair: r x n."""
-        return table[self.rows[:, None], self.columns]
+        if self.rows is None:
+            return table
+        return table[self.rows] if self.columns is None else table[self.rows[:, None], self.columns]
 
     def mean_error(
         self,
@@ -58,8 +60,8 @@ def pairs(outputs: Outputs, *, form: str, average: float) -> Pairs:
     if form == "sample":
         return _among(prototypes.unit(outputs.embeddings), outputs.labels)
     if form == "head":
-        places = torch.arange(len(outputs.rows), device=outputs.rows.device)
-        return _among(prototypes.unit(outputs.rows), places)
+        rows = prototypes.unit(outputs.rows)
+        return Pairs(rows, rows, None, None, 1 - torch.eye(len(rows)).to(rows))
     classes, means = prototypes.means(outputs.embeddings, outputs.labels)
     if average and outputs.averages is not None:
         return _with_absent(classes, means, outputs.averages)
@@ -82,4 +84,4 @@ def _with_absent(
     everywhere = averages.detach().index_copy(0, classes, means.detach())
     counts = 2 * averages.detach().any(1).to(means)
     counts = counts.index_fill(0, classes, 1) * (classes[:, None] != places)
-    return Pairs(means, everywhere, classes, places, counts)
+    return Pairs(means, everywhere, classes, None, counts)

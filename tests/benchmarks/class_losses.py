@@ -9,7 +9,7 @@ with forward, backward and a step of Adam. Every round takes one step with each 
 that a busy machine slows all of them: `s` is the least of the rounds, and `ratio` the median over
 the rounds of the step's time to that with cross-entropy in the same round. `loss_s` is the time of
 the loss and its gradients with respect to what the model gives it, alone, and `share` that as a
-share of the step with cross-entropy.
+share of the step with cross-entropy. What training does to keep moving averages is not in it.
 """
 
 import argparse
@@ -85,7 +85,7 @@ def of(model: nn.Module, inputs: Tensor, labels: Tensor, known: Relations) -> Ou
 
 
 def step(model: nn.Module, adam: torch.optim.Adam, loss: Choice, *given) -> float:
-    """Return the seconds of a step, less those of the moving averages, which training keeps."""
+    """Return the seconds of a step."""
     start = time.perf_counter()
     adam.zero_grad()
     torch.autograd.backward(loss.call(of(model, *given)))

@@ -47,9 +47,13 @@ def test_pairs_are_the_ordered_pairs_of_distinct_classes(form, average, dtype):
         expected: dict[tuple[int, int], list[float]] = {}
         for i, j, distance in ordered_pairs(given, form, bool(average)):
             expected.setdefault((i, j), []).append(distance)
-        met = {}
-        for row, i in enumerate(found.rows.tolist()):
-            for column, j in enumerate(found.columns.tolist()):
+        met: dict[tuple[int, int], list[float]] = {}
+        rows, columns = (
+            range(len(given.rows)) if each is None else each.tolist()
+            for each in (found.rows, found.columns)
+        )
+        for row, i in enumerate(rows):
+            for column, j in enumerate(columns):
                 count, distance = (
                     float(t[row, column]) for t in (found.counts, distances(found.x, found.y))
                 )
@@ -66,4 +70,4 @@ def test_without_a_momentum_averages_play_no_part():
     given = replace(given, averages=averages(given))
     ignored = class_pairs.pairs(given, form="prototype", average=0.0)
     torch.testing.assert_close(without.y, ignored.y)
-    assert class_pairs.pairs(given, form="prototype", average=0.5).columns.shape[0] == 8
+    assert class_pairs.pairs(given, form="prototype", average=0.5).y.shape[0] == 8

@@ -7,8 +7,10 @@ distinct classes that are there, so that lambda does not depend on their number.
 
 The paper's weights omega_ij = exp(-a d_ij) / Z_i are least where classes repel each other. So only
 `repelling=literal` has them, for both kinds of pairs. Else a related pair weighs exp(-a d_ij), its
-omega without Z_i: this is of one scale with its complement 1 - exp(-a d_ij) and with 1, where omega
-itself, of 1,000 classes some .01, would leave nothing of the pull in the mean.
+omega without Z_i: this is of one scale with its complement 1 - exp(-a d_ij) and with 1. Of the
+1,000 classes of ILSVRC, of which 1.5 % of the pairs are at most 4 apart, these then have .56 % of
+all weight at a = .3, and with omega in its place they would have .01 %; they have 11 % by the
+literal weights, as the others have next to none.
 
 With unit vectors and a margin of .2 no pair of random prototypes is so near that it repels.
 """
@@ -21,7 +23,7 @@ from hiertools.losses import given
 from hiertools.losses.class_pairs import Pairs, pairs
 from hiertools.losses.classes import cross_entropy
 from hiertools.losses.outputs import Outputs, Relations
-from hiertools.losses.relations import kernel, shares
+from hiertools.losses.relations import kernel, omega, shares
 
 REPELLING = ("complement", "literal", "uniform")
 
@@ -67,7 +69,10 @@ def _literal(
     found: Pairs, relations: Relations, decay: float, *, with_self: bool
 ) -> Float[Tensor, "r n"]:
     """Return the mean of omega_ij and omega_ji: the pair i, j loses as much as the pair j, i."""
-    distances = relations.distances[found.columns]
-    table = shares(distances, found.columns, decay, with_self=with_self)[:, found.columns]
+    distances, classes = relations.distances, found.columns
+    if classes is None:
+        table = omega(distances, decay, with_self=with_self)
+    else:
+        table = shares(distances[classes], classes, decay, with_self=with_self)[:, classes]
     table = (table + table.T) / 2
-    return table if len(found.rows) == len(table) else table[found.rows]
+    return table if found.rows is classes else table[found.rows]
