@@ -81,7 +81,8 @@ def columns(
     nodes: whether the node is judged beside the first class.
     """
     found = [*_accuracies(case, chance, tops), *_distances(case, chance, depths)]
-    found += [*_sets(case, chance), *_levels(case, chance), *_sureness(case, nodes)]
+    found += [*_sets(case, chance), *_levels(case, chance)]
+    found += [*_sureness(case, nodes), *_log_loss(case, chance)]
     found += _nodes(case) if nodes else []
     return [column for column in found if column.denominators.any()]
 
@@ -143,6 +144,17 @@ def _sureness(case: Case, nodes: bool) -> Iterator[Column]:
     for of, sure, right in sure_answers(case, nodes):
         if np.isfinite(sure).all():
             yield Column({"metric": "brier", **of}, (sure - right) ** 2, np.ones(len(case)))
+
+
+def _log_loss(case: Case, chance: Chance) -> Iterator[Column]:
+    """Yield the mean of -log of the probability of the truth, where all classes are listed."""
+    known = np.where(case.right, case.probability, 0.0).sum(axis=1)
+    expected = chance.hit(1)[case.truth]
+    if case.listed < case.ground.classes or not (known > 0).all():
+        return
+    by_chance = None if (expected <= 0).any() else (-np.log(expected), np.ones(len(case)))
+    values = -np.log(np.minimum(known, 1))
+    yield Column({"metric": "log-loss"}, values, np.ones(len(case)), by_chance, 0.0)
 
 
 def sure_answers(case: Case, nodes: bool) -> Iterator[tuple[Document, Floats, Floats]]:

@@ -39,10 +39,11 @@ class Parts:
 
 
 def depth_rows(parts: Parts) -> Iterator[Document]:
-    """Yield the items by the fewest edges from a root to their label."""
+    """Yield the items by the fewest edges from a root to their label; all depths of classes."""
     case = parts.case
     depth = case.ground.depth[case.truth]
-    for value in np.unique(case.ground.depth):
+    possible = np.append(case.ground.depth[: case.ground.classes], depth)
+    for value in np.unique(possible):
         rows = np.flatnonzero(depth == value)
         labels = len(np.unique(case.truth[rows]))
         yield {"depth": int(value), "classes": labels, "items": len(rows), **parts.row(rows)}

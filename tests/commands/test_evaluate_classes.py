@@ -21,7 +21,7 @@ SURE = [0.9, 0.1]
 PATHS = {
     "poodle": ["all", "animal", "dog", "poodle"], "beagle": ["all", "animal", "dog", "beagle"],
     "cat": ["all", "animal", "cat"], "bear": ["all", "animal", "bear"],
-    "dog": ["all", "animal", "dog"], "car": ["all", "toy", "car"],
+    "dog": ["all", "animal", "dog"], "animal": ["all", "animal"], "car": ["all", "toy", "car"],
 }  # fmt: skip
 
 
@@ -130,15 +130,17 @@ def test_predictions_of_another_program(run, folder):
 
 
 def test_nodes_of_the_rule_ancestor(run, folder):
-    nodes = ["dog", "dog", "cat", "dog", "cat", "car"]
+    nodes = ["dog", "dog", "cat", "animal", "cat", "car"]
     save(folder / "nodes.jsonl", rule="ancestor", nodes=nodes)
     code, found, said = run("nodes.jsonl")
     assert code == 0, said
-    # dog is above a poodle, a dog is a dog, a car a car
+    # dog is above a poodle, an animal above a dog, a car is a car
     assert rows(found)["coverage", "node"]["value"] == pytest.approx(5 / 6)
     assert rows(found)["classes", "node"]["value"] == pytest.approx(3 / 6)
+    assert rows(found)["depth", "node"]["value"] == pytest.approx((2 + 2 + 2 + 1 + 2 + 2) / 6)
     assert rows(found)["calibration-error", "node"]["value"] == pytest.approx(0.9 - 5 / 6)
     assert "node coverage" in said
+    assert [row["depth"] for row in found.tables["depths"]] == [2, 3]
     plain = run("p.jsonl", "--against", "nodes.jsonl")[1]
     assert rows(plain)["coverage", "node"]["against"] == pytest.approx(5 / 6)
 

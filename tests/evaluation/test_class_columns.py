@@ -5,6 +5,7 @@ import pytest
 from sklearn.metrics import (
     accuracy_score,
     balanced_accuracy_score,
+    log_loss,
     precision_recall_fscore_support,
     top_k_accuracy_score,
 )
@@ -181,6 +182,22 @@ def test_all_right_and_all_known_is_one():
     found = values(made.case([("poodle", "poodle"), ("car", "car")]))
     assert found["hierarchical-f1", None, None] == found["class-accuracy", None, None] == 1
     assert found["hierarchical-distance", 1, None] == 0
+
+
+def test_the_log_loss_is_that_of_scikit_learn_where_all_classes_are_listed():
+    ground, rng = made.ground(), np.random.default_rng(4)
+    scores = rng.dirichlet(np.ones(5), 50)
+    truth, top = rng.integers(5, size=50), np.argsort(-scores, axis=1)
+    sure = -np.sort(-scores, axis=1)
+    found = metrics(Case(ground, truth, top, sure, top[:, 0], sure[:, 0]))["log-loss", None, None]
+    assert found.value == pytest.approx(log_loss(truth, scores, labels=range(5)))
+    assert found.chance == pytest.approx(np.log(5))
+    fewer = metrics(Case(ground, truth, top[:, :4], sure[:, :4], top[:, 0], sure[:, 0]))
+    assert ("log-loss", None, None) not in fewer
+    sure[0, top[0] == truth[0]] = 0
+    assert ("log-loss", None, None) not in metrics(
+        Case(ground, truth, top, sure, top[:, 0], sure[:, 0])
+    )
 
 
 def test_a_class_that_is_above_others_is_right_as_itself_alone():
