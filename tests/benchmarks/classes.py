@@ -97,7 +97,7 @@ def split(folder: Path) -> dict[str, list[str]]:
     return {name: sorted(images) for name, images in parts.items()}
 
 
-def train(work: Path, loss: str, seed: int) -> Path:
+def train(work: Path, loss: str, seed: int, epochs: int) -> Path:
     """Train a head, and return where its files are."""
     name = "".join(letter if letter.isalnum() else "_" for letter in loss)
     folder = work / "runs" / f"{name}-{seed}"
@@ -105,7 +105,8 @@ def train(work: Path, loss: str, seed: int) -> Path:
     if not (folder / "model.h5").exists():
         start = time.perf_counter()
         run("train", "classes", work / "tree.json", "--embeddings", work / "train.h5",
-            "--loss", *LOSSES[loss], "--seed", seed, "-o", folder / "model.h5")  # fmt: skip
+            "--loss", *LOSSES[loss], "--seed", seed, "--epochs", epochs,
+            "-o", folder / "model.h5")  # fmt: skip
         (folder / "seconds").write_text(f"{time.perf_counter() - start:.1f}")
     return folder
 
@@ -175,6 +176,7 @@ def main() -> None:
     parser.add_argument("data", type=Path)
     parser.add_argument("--work", type=Path, required=True)
     parser.add_argument("--seeds", type=int, default=3)
+    parser.add_argument("--epochs", type=int, default=20)
     parser.add_argument("--losses", default=";".join(LOSSES))
     arguments = parser.parse_args()
     work, losses = arguments.work, arguments.losses.split(";")
@@ -182,7 +184,7 @@ def main() -> None:
     rules: dict[str, dict[str, list[float]]] = {}
     searches: dict[str, dict[str, list[float]]] = {}
     for loss in losses:
-        folders = [train(work, loss, seed) for seed in range(arguments.seeds)]
+        folders = [train(work, loss, seed, arguments.epochs) for seed in range(arguments.seeds)]
         for rule in RULES:
             rules[f"{loss} / {rule}"] = summary([classify(work, f, rule) for f in folders])
         for way in SEARCHES:
