@@ -22,11 +22,12 @@ from hiertools.plugins import Member, Option
 
 FOLDER = Path(__file__).parent
 OVERVIEW = "hiertools.1"
-FAMILIES = {
-    "--encoder": ("Encoders", plugins.ENCODERS),
-    "--format": ("Annotation formats", plugins.ANNOTATIONS),
-    "--loss": ("Losses", plugins.PART_LOSSES),
-}
+FAMILIES = (
+    ("--encoder", "Encoders", plugins.ENCODERS),
+    ("--format", "Annotation formats", plugins.ANNOTATIONS),
+    ("--loss", "Losses", plugins.PART_LOSSES),
+    ("--loss", "Losses", plugins.CLASS_LOSSES),
+)
 ESCAPES = {
     "\\": r"\e",
     "-": r"\-",
@@ -36,6 +37,7 @@ ESCAPES = {
     "~": r"\(ti",
     "\t": " ",
     "…": "...",
+    "ñ": "n",
 }
 
 VALUES = {"bool": r"\fBtrue\fR|\fBfalse\fR", "int": r"\fIN\fR"}
@@ -136,7 +138,7 @@ def _options(verb: str) -> str:
     for option in _all_parameters(found):
         if option.param_type_name == "option":
             text += _option(found, option)
-    for name, (title, family) in FAMILIES.items():
+    for name, title, family in FAMILIES:
         listed = plugins.listing(family)
         if any(name in option.opts and listed in option.help for option in found.params):
             text += f".SS {title}\n" + "".join(map(_member, plugins.members(family).values()))
@@ -170,7 +172,7 @@ def _option(found: Any, option: Any) -> str:
     value = _value(head.removeprefix(", ".join(spelled)).strip())
     match = re.fullmatch(r"(.*?)\s+\[((?:default: |\d+<=|x[<>]=).+)\]", text)
     text, extra = match.groups() if match else (text, "")
-    notes = sorted(filter(None, map(_note, filter(None, extra.split("; ")))))
+    notes = sorted(filter(None, map(_note, filter(None, extra.replace("]  [", "; ").split("; ")))))
     return "\n".join([f".TP\n{names}{value}", prose(text), *notes]) + "\n"
 
 
@@ -244,6 +246,7 @@ def prose(text: str) -> str:
     escaped = re.sub(r"\\\(ga(.+?)\\\(ga", r"\\fB\1\\fR", escaped)
     escaped = re.sub(r"(?<![\w\\])(\\-\\-[a-z]+(?:\\-[a-z]+)*)", r"\\fB\1\\fR", escaped)
     escaped = re.sub(r"(?<=[\w)])\\-(?=\w)", "-", escaped)  # a hyphen of a compound word
+    escaped = escaped.replace("][", r"]\:[")  # where a long word may be broken
     lines = re.sub(r"(?<=[\w)]\.) (?=[A-Z])", "\n", escaped)
     return re.sub(r"(?m)^([.'])", r"\\&\1", lines)
 

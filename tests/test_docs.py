@@ -34,7 +34,7 @@ from tests.training import test_geo
 ROOT = Path(__file__).parent.parent
 MAN = ROOT / "man"
 PAGES = sorted(path.name for path in MAN.glob("hiertools*"))
-FONT = re.compile(r"\\f[BIRP]|\\[|&%]")
+FONT = re.compile(r"\\f[BIRP]|\\[|&%:]")
 ESCAPES = {r"\-": "-", r"\(aq": "'", r"\(dq": '"', r"\ ": " ", r"\e": "\\"}
 
 # Under these keys are names that hiertools does not choose, the options of a command, or what a

@@ -178,16 +178,16 @@ def train_classes(
         int | None,
         typer.Option(
             min=1,
-            help="Units of the hidden layer, whose output is the embedding. [default: 512; with"
-            " --images there is no such layer]",
+            help="Units of the hidden layer, whose output is the embedding. [default: 512, with"
+            " --images no such layer]",
             show_default=False,
         ),
     ] = None,
     activation: Annotated[
         Activation | None,
         typer.Option(
-            help="What follows the hidden layer. [default: relu; linear where the loss fixes the"
-            " classes]",
+            help="What follows the hidden layer. [default: relu, or linear where the loss fixes"
+            " the classes]",
             show_default=False,
         ),
     ] = None,
