@@ -25,24 +25,16 @@ from hiertools.commands.options import (
     Overwrite,
     Seed,
     Tags,
-    parse_counts,
     parse_tags,
 )
 from hiertools.commands.queries import Kind
 from hiertools.commands.query_points import By, Exclude
 from hiertools.commands.taxonomies import Distance
-from hiertools.errors import UsageError, UserError
+from hiertools.errors import UsageError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from hiertools.commands.retrieval_inputs import Asked
-    from hiertools.evaluation.retrieval_relevance import Worths
-    from hiertools.evaluation.retrieval_sides import Tree
     from hiertools.files.json import Document
     from hiertools.files.metrics import Metrics
-    from hiertools.files.provenance import Run
-    from hiertools.taxonomy import Taxonomy
 
 
 class Gain(StrEnum):
@@ -193,6 +185,14 @@ def evaluate_retrieval(
             show_default=False,
         ),
     ] = None,
+    qrels: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="QRELS",
+            help="Write what is relevant too, as TREC qrels, for other programs.",
+            show_default=False,
+        ),
+    ] = None,
     tag: Tags = None,
     resamples: Annotated[
         int, typer.Option(min=1, metavar="N", help="Resamples of the queries for intervals.")
@@ -209,6 +209,7 @@ def evaluate_retrieval(
     With an index all of its items are ranked for each query, and no ranking is kept.
     """
     options = dict(locals())
+    from hiertools.commands import judged_retrieval
     from hiertools.files import atomic, inputs
     from hiertools.files.metrics import write_metrics
     from hiertools.files.provenance import Run
@@ -216,13 +217,13 @@ def evaluate_retrieval(
     tags = parse_tags(tag)
     _check(options)
     inputs.check_stdin_once([searched, hierarchy, truth, against])
-    for path in (output, values):
+    for path in (output, values, qrels):
         if path is not None:
             atomic.check_writable(path, overwrite=overwrite)
     run = Run("evaluate retrieval", options, keep=not no_provenance)
-    found, lines = _evaluate(run, {**options, "tags": tags})
-    if values is not None:
-        atomic.write_texts(values, lines, overwrite=overwrite)
+    found, more = judged_retrieval.evaluate(run, {**options, "tags": tags})
+    for path, lines in more:
+        atomic.write_texts(path, lines, overwrite=overwrite)
     write_metrics(output, found, chain=run.chain(), overwrite=overwrite)
     _show(found)
 
@@ -245,115 +246,9 @@ def _check(given: dict[str, Any]) -> None:
             raise UsageError(f"--{name.replace('_', '-')} {why}")
     if given["decay"] != 0.3 and given["gain"] is not Gain.exp:
         raise UsageError("--decay is for --gain exp")
-    if given["values"] is not None and given["values"] == given["output"]:
-        raise UsageError("--values and --output name the same file")
-
-
-def _evaluate(run: "Run", given: dict[str, Any]) -> "tuple[Metrics, Iterator[str]]":
-    """Return the metrics, and the lines of a table of those of each query."""
-    from hiertools.commands import retrieval_inputs
-    from hiertools.evaluation import retrieval, retrieval_report, retrieval_sides, retrieval_values
-    from hiertools.evaluation.retrieval_columns import Wanted
-
-    wanted = Wanted(
-        parse_counts(given["k"], "-k"), parse_counts(given["ndcg_at"], "--ndcg-at"), given["ahp_at"]
-    )
-    tree = _tree(run, given["hierarchy"])
-    made = retrieval_inputs.of_index if given["queries"] else retrieval_inputs.of_results
-    asked = made(run, given)
-    tree = tree or asked.tree
-    how = _worths(given, graded=asked.grades is not None, tree=tree is not None)
-    exclude = _exclude(given["exclude"], asked)
-    if not len(asked.queries):
-        raise UserError(f"{asked.names[0]}: has no queries to evaluate")
-    sides = retrieval_sides.Sides(asked.queries, asked.table.take(asked.rows), asked.names, exclude)
-    taxonomy = None
-    if asked.grades is not None:
-        name = str(given["truth"])
-        case = retrieval_sides.by_grade(sides, asked.grades, name, whole=asked.whole)
-    else:
-        case, taxonomy = retrieval_sides.by_class(sides, tree, how)
-    outcome = asked.judge(case, wanted)
-    path = given["against"]
-    other = path and retrieval_inputs.other_run(run, path, asked, case, wanted)
-    resamples = retrieval_report.Resamples(given["resamples"], given["seed"])
-    about = {
-        **asked.about,
-        **_about(given, exclude, taxonomy, how, outcome.cut, graded=case.classes == ()),
-    }
-    found = retrieval.metrics(
-        case, outcome.columns, other, taxonomy, resamples, about, asked.counts
-    )
-    return found, retrieval_values.texts(case, outcome.columns)
-
-
-def _tree(run: "Run", path: Path | None) -> "Tree | None":
-    from hiertools.evaluation.retrieval_sides import Tree
-    from hiertools.files.inputs import Source
-    from hiertools.files.trees import read_tree
-
-    if path is None:
-        return None
-    source = Source(path)
-    found = read_tree(source)
-    run.add_input(path, source.digest(), found.chain)
-    return Tree(found, source.name)
-
-
-# Options that need a hierarchy of classes: with their values when not given.
-_OF_TREE: dict[str, Any] = {"gain": None, "similarity": Similarity.height, "distance": None}
-
-
-def _worths(given: dict[str, Any], *, graded: bool, tree: bool) -> "Worths":
-    """Return how distances count. Raises `UsageError` for options that need what is not there."""
-    from hiertools.evaluation.retrieval_relevance import Worths
-
-    if graded and given["hierarchy"]:
-        raise UsageError("--hierarchy is for classes; qrels judge single hits")
-    for name, absent in _OF_TREE.items():
-        if given[name] != absent and (graded or (given[name] is not Gain.same and not tree)):
-            why = "does not apply: grades are the gains" if graded else "needs --hierarchy"
-            raise UsageError(f"--{name} {why}")
-    gain = given["gain"] or (Gain.inverse if tree else Gain.same)
-    distance = given["distance"]
-    return Worths(
-        gain.value, given["decay"], given["similarity"].value, distance and distance.value
-    )
-
-
-EXCLUDES = ("none", "self", "image")  # the less, the sooner
-
-
-def _exclude(wanted: Exclude | None, asked: "Asked") -> str:
-    """Return what is no candidate: no less than what results left out."""
-    before = asked.left_out or "none"
-    default = "self" if asked.grades is None else "none"
-    chosen = wanted.value if wanted else max(default, before, key=EXCLUDES.index)
-    if EXCLUDES.index(chosen) < EXCLUDES.index(before):
-        raise UsageError(f"--exclude {chosen}: the results leave out {before} already")
-    return chosen
-
-
-def _about(
-    given: dict[str, Any],
-    exclude: str,
-    tree: "Taxonomy | None",
-    how: "Worths",
-    cut: int | None,
-    *,
-    graded: bool,
-) -> "Document":
-    """Return what the numbers need to be understood."""
-    found: Document = {"exclude": exclude, "discount": "1/log2(1+rank)", "ties": "score, id"}
-    found["ideal"] = "all candidates"
-    found["gain"] = "grade" if graded else how.gain
-    if how.gain == "exp":
-        found["decay"] = how.decay
-    if tree is not None:
-        found |= {"distance": tree.distance, "similarity": how.similarity}
-    if cut is not None:
-        found["cut"] = cut
-    return {**found, "tags": given["tags"]}
+    written = [given[name] for name in ("output", "values", "qrels") if given[name] is not None]
+    if len(set(written)) < len(written):
+        raise UsageError("--output, --values and --qrels are different files")
 
 
 def _show(found: "Metrics") -> None:

@@ -40,7 +40,7 @@ class Files:
                 vectors, table = np.asarray(found.vectors[chosen]), found.items.take(chosen)
                 check_finite(vectors, table, name)
                 parts.append(score(vectors, table, name))
-        return np.concatenate(parts)
+        return parts[0] if len(parts) == 1 else np.concatenate(parts)
 
 
 def by_measure(index: Index, rows: Rows, measure: Measure, device: torch.device) -> Score:

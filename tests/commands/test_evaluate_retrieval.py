@@ -262,6 +262,18 @@ def test_grades_of_qrels_are_relevance(run, results, qrels):
         assert 0 < rows(streamed)[key]["chance"] < 1
 
 
+def test_what_is_relevant_goes_out_as_qrels(run, results, qrels, tmp_path):
+    made = tmp_path / "made.qrels"
+    _, found, _ = run("index.h5", *QUERIES, "--qrels", made)
+    _, again, _ = run("index.h5", *QUERIES, "--truth", made, "--exclude", "self", tree=None)
+    for key in (("map", None, None), ("map@r", None, None), ("recall", None, 5)):
+        np.testing.assert_allclose(rows(again)[key]["value"], rows(found)[key]["value"])
+        np.testing.assert_allclose(rows(again)[key]["chance"], rows(found)[key]["chance"])
+    run("index.h5", *QUERIES, "--truth", qrels, "--qrels", made, tree=None)
+    relevant = sorted(line for line in qrels.read_text().splitlines() if line[-1] != "0")
+    assert sorted(made.read_text().splitlines()) == relevant
+
+
 def test_queries_without_grades_or_without_a_ranking_are_counted(run, results, qrels):
     kept = [line for line in qrels.read_text().splitlines() if not line.startswith("q00")]
     qrels.write_text("\n".join([*kept, "nobody 0 i001 1"]) + "\n")
@@ -326,6 +338,7 @@ def test_a_run_against_itself_over_a_pipe(folder, results, hier):
         (["index.h5", "same.h5", "--items", "index.h5"], 2, "--items is for results"),
         (["index.h5", "same.h5", "--decay", "1"], 2, "--decay is for --gain exp"),
         (["index.h5", "same.h5", "--mu", "1"], 2, "--by cosine: --mu does not apply"),
+        (["index.h5", "same.h5", "--values", "x", "--qrels", "x"], 2, "are different files"),
         (["index.h5", "same.h5", "--tag", "x"], 2, "write NAME=VALUE"),
         (["index.h5", "same.h5", "-k", "0"], 2, "-k 0"),
         (["index.h5", "same.h5", "--only", "box"], 3, "no items of kind box"),
