@@ -22,6 +22,7 @@ from hiertools.files.hierarchy import Dropped, Edge, Hierarchy, Node, write_hier
 from hiertools.training import geo_plan
 from tests import entities_made
 from tests.files import (
+    test_class_predictions,
     test_entity_index,
     test_index,
     test_metrics,
@@ -302,7 +303,24 @@ def of_places(folder: Path) -> list[Path]:
     }  # fmt: skip
     test_predictions.save(folder / "p.jsonl", header=asked)
     test_predictions.save(folder / "raw.jsonl", header={**asked, "temperature": None})
-    return [folder / name for name in ("places.h5", "zero.h5", "p.jsonl", "raw.jsonl")]
+    names = ("places.h5", "zero.h5", "p.jsonl", "raw.jsonl")
+    return [*(folder / name for name in names), *of_classified(folder)]
+
+
+def of_classified(folder: Path) -> list[Path]:
+    """Write predictions of classes, with all that rules and calibration say, and with little."""
+    asked = {
+        **test_class_predictions.HEADER, "rule": "ancestor", "model": "0" * 64, "temperature": 1.5,
+        "threshold": 0.25, "coverage": 0.9, "distance": "path", "decay": 0.3, "influence": 0.3,
+        "steps": 1, "restart": 0.3,
+        "calibration": {
+            "items": 2, "nll": [0.5, 0.25], "ece": [0.1, 0.0], "covering_items": 2, "covered": 1.0
+        },
+    }  # fmt: skip
+    risky = test_class_predictions.prediction(costs=[1.0, 1.5])
+    test_class_predictions.save(folder / "classes.jsonl", [risky], header=asked)
+    test_class_predictions.save(folder / "bare.jsonl")
+    return [folder / "classes.jsonl", folder / "bare.jsonl"]
 
 
 def with_levels() -> Hierarchy:

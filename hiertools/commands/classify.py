@@ -247,8 +247,8 @@ def _settings(given: dict[str, Any]) -> dict[str, Any]:
             found[name] = absent if given[name] is None else given[name]
         elif given[name] is not None:
             raise UsageError(f"--{name} is for --rule {_either(rules)}, not {rule.value}")
-    for name in ("decay", "influence", "restart", "threshold", "coverage"):
-        if not math.isfinite(found.get(name, 0)):
+    for name in ("decay", "influence"):
+        if found.get(name) == math.inf:
             raise UsageError(f"--{name} {found[name]} is not a finite number")
     if found.get("restart", 0) >= 1:
         raise UsageError(

@@ -24,7 +24,13 @@ HEADER = {
     "temperature": None, "k": 2,
 }  # fmt: skip
 BARE = ClassPrediction(
-    "b", ["dog"], [0.75], None, ["thing", "animal", "dog"], ["Thing", "Tier", "Dög"], [1, 1, 0.75]
+    "b",
+    ["dog"],
+    [0.75],
+    None,
+    ["thing", "animal", "dog"],
+    ["Thing", "Tier", "Dög"],
+    [1.0, 1.0, 0.75],
 )
 
 
