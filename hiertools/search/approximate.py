@@ -83,22 +83,30 @@ class Structure:
         left_out = np.isin(collection.group, queries.group[queries.group >= 0])
         most = int(np.bincount(collection.group[left_out]).max()) if left_out.any() else 0
         count = min(len(collection.rows), wanted.k * effort.oversample + most)
-        rows = self._candidates(collection, queries, count, effort)
+        nearness, rows = self._candidates(collection, queries, count, effort)
         if rows.max(initial=-1) >= len(collection.points):
             raise UserError(f"{self._name}: the structure names points that are not there")
         group = queries.group[:, None]
         allowed = (rows >= 0) & ((collection.group[rows] != group) | (group < 0))
+        if self.space.slack is not None and allowed.shape[1] > wanted.k:
+            known = np.where(allowed, nearness, -np.inf)
+            last = -np.partition(-known, wanted.k - 1, axis=1)[:, wanted.k - 1, None]
+            allowed &= nearness >= last - self.space.slack
         query, place = np.nonzero(allowed)
         best.add(query, rows[query, place])
         return best.hits()
 
     def _candidates(
         self, collection: Collection, queries: Queries, count: int, effort: Effort
-    ) -> NDArray[np.int64]:
-        """Return rows of points for each query, -1 where there are fewer than `count`."""
+    ) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
+        """Return what FAISS takes for the nearness of points to each query, and their rows.
+
+        A row is -1 where there are fewer than `count`.
+        """
         faiss, options = self._faiss, {}
         if not count:
-            return np.zeros((len(queries.points), 0), np.int64)
+            none = np.zeros((len(queries.points), 0), np.int64)
+            return none.astype(np.float32), none
         if len(collection.rows) < len(collection.points):
             options["sel"] = _selector(faiss, collection)
         match self.space.method:
@@ -111,8 +119,8 @@ class Structure:
                 parameters = faiss.SearchParametersHNSW(efSearch=max(effort.ef, count), **options)
         asked = self.space.asked(queries.points)
         with rows_by_themselves(faiss, self.space.method == "ivf"):
-            rows: NDArray[np.int64] = self._found.search(asked, count, params=parameters)[1]
-        return rows
+            nearness, rows = self._found.search(asked, count, params=parameters)
+        return nearness, rows
 
 
 def nearest(

@@ -19,7 +19,8 @@ Codes = NDArray[np.int64]
 
 
 class Head:
-    """Computes in float64 and always of `ROWS` points: none depends on how many others there are.
+    """Computes always of `ROWS` points, so that none depends on how many others there are; in
+    float64, but for the product of probabilities and K^1/2, which is large.
 
     rows: of the classifier (classes x d).
     """
@@ -40,8 +41,8 @@ class Head:
 
     def folded(self, points: Vectors, kernel: Kernel) -> Vectors:
         """Return K^1/2 p of points with probabilities p (n x classes)."""
-        root = torch.from_numpy(kernel.root)
-        found: Vectors = self._each(points, lambda x: (x.softmax(-1) @ root).float(), np.float32)
+        root = torch.from_numpy(kernel.root).float()
+        found: Vectors = self._each(points, lambda x: x.softmax(-1).float() @ root, np.float32)
         return found.reshape(-1, len(self.rows))
 
     def _each(self, points: Vectors, of_logits: Callable[[Tensor], Tensor], dtype: Any) -> Any:

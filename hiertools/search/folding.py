@@ -22,6 +22,7 @@ from hiertools.search.class_kernel import Kernel
 from hiertools.taxonomy import of_document
 
 SOFT = "soft"
+SLACK = 1e-5  # of an inner product of unit vectors in float32, of thousands of dimensions
 
 Vectors = NDArray[np.float32]
 
@@ -37,6 +38,11 @@ class FoldedSpace:
 
     by = SOFT
     is_inner_product = True
+
+    @property
+    def slack(self) -> float:
+        """Return what a score is wrong by at the most, twice over: see `Holding`."""
+        return SLACK * (1 + self.mu)
 
     def width(self, dimension: int) -> int:
         """Return how many numbers a structure holds of a point."""

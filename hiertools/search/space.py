@@ -34,6 +34,11 @@ class Holding(Protocol):
     def is_inner_product(self) -> bool:
         """Whether larger means nearer."""
 
+    @property
+    def slack(self) -> float | None:
+        """Return by how much an inner product here, in float32, differs from a score at the most:
+        candidates farther from the last hit need not be scored. None if it is no such number."""
+
     def width(self, dimension: int) -> int:
         """Return how many numbers it holds of a point of so many dimensions."""
 
@@ -58,6 +63,8 @@ class Space:
     by: str
     geometry: str
     c: float
+
+    slack = None
 
     @property
     def is_inner_product(self) -> bool:
