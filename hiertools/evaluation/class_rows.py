@@ -85,10 +85,11 @@ def _differences(
 
 
 def _exact(column: Column, other: Column) -> float | None:
-    """Return the p of McNemar's test for shares of the same items, None for others."""
+    """Return the p of McNemar's test for shares, None for others.
+
+    Which items count for a share is up to the truth, and the same in both runs.
+    """
     if not (column.is_share and other.is_share):
-        return None
-    if not np.array_equal(column.denominators, other.denominators):
         return None
     return ratios.mcnemar(column.numerators, other.numerators)
 

@@ -1,5 +1,7 @@
 """Metrics of predicted classes: by hand, against scikit-learn, and chance against draws."""
 
+import itertools
+
 import numpy as np
 import pytest
 from sklearn.metrics import (
@@ -11,7 +13,7 @@ from sklearn.metrics import (
 )
 
 from hiertools.evaluation.class_case import Case
-from hiertools.evaluation.class_chance import chance, dealt
+from hiertools.evaluation.class_chance import best_mistake, chance, dealt
 from hiertools.evaluation.class_columns import columns
 from tests.evaluation import classes_made as made
 
@@ -110,6 +112,19 @@ def test_nothing_is_better_than_the_best():
     for key, column in perfect.items():
         if column.best is not None:
             assert column.value == pytest.approx(column.best), key
+
+
+@pytest.mark.parametrize("k", [1, 2, 3, 4])
+def test_the_best_list_with_a_wrong_first_class_is_the_best_of_all(k):
+    ground = made.ground(["dog", "animal"])
+    found = best_mistake(ground, k)
+    for truth in (*range(5), ground.code["dog"], ground.code["animal"]):
+        means = [
+            ground.distance[list(top), truth].mean()
+            for top in itertools.permutations(range(5), k)
+            if not ground.right[top[0], truth]
+        ]
+        assert found[truth] == pytest.approx(min(means))
 
 
 def test_without_inner_truths_it_agrees_with_scikit_learn():

@@ -99,6 +99,11 @@ def test_the_swap_test_is_the_share_of_all_swaps():
     np.testing.assert_allclose(found, as_great / 2**8, rtol=0, atol=0.01)
 
 
+def test_a_p_is_never_below_what_its_resamples_can_tell():
+    one, other = of_means(np.ones(40)), of_means(np.zeros(40))
+    np.testing.assert_array_equal(ratios.swap_test(one, other, resamples=99, seed=0), [0.01])
+
+
 def test_equal_runs_do_not_differ():
     one = random_ratios(7)
     np.testing.assert_array_equal(ratios.swap_test(one, one, resamples=99, seed=0), [1, 1])
