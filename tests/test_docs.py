@@ -30,6 +30,7 @@ from tests.files import (
     test_predictions,
     test_results,
 )
+from tests.models import classes_made
 from tests.training import test_geo
 
 ROOT = Path(__file__).parent.parent
@@ -252,7 +253,7 @@ def of_training(folder: Path) -> list[Path]:
     }  # fmt: skip
     log.LogWriter(folder / "log.jsonl", {"config": "0" * 64}, keep_until_step=None).write(line)
     names = ("model.h5", "checkpoint.h5", "log.jsonl")
-    return [*(folder / name for name in names), *of_geo_training(folder)]
+    return [*(folder / name for name in names), *of_geo_training(folder), *of_classes(folder)]
 
 
 def of_geo_training(folder: Path) -> list[Path]:
@@ -266,6 +267,25 @@ def of_geo_training(folder: Path) -> list[Path]:
     made = log.LogWriter(folder / "geo.jsonl", {"config": "0" * 64}, keep_until_step=None)
     made.write(job.lines[-1])
     return [folder / name for name in ("geo.h5", "geo.checkpoint.h5", "geo.jsonl")]
+
+
+def of_classes(folder: Path) -> list[Path]:
+    """Write models of classes with a hidden layer and without, and a log."""
+    found = classes_made.model(related={"rule": "depth", "at": 1, "share": 0.0})
+    model.write_model(folder / "classes.h5", found, chain=[], overwrite=False)
+    bare = {name: w for name, w in classes_made.weights().items() if "classifier" in name}
+    nothing = {"rule": None, "at": None, "share": 0.0}
+    meta = classes_made.meta(hidden=None, features=2, related=nothing)
+    found = model.Model("classes", bare, {}, meta)
+    model.write_model(folder / "bare.classes.h5", found, chain=[], overwrite=False)
+    line = {
+        "step": 3, "epoch": 1, "loss": 0.5, "accuracy": 0.5, "cross_entropy": 0.4,
+        "hierarchy": 0.1, "related": 0.3, "held_out": 0.4, "rows_per_second": 10.0,
+    }  # fmt: skip
+    made = log.LogWriter(folder / "c.jsonl", {"config": "0" * 64}, keep_until_step=None)
+    made.write(line)
+    made.write({**line, "accuracy": None})
+    return [folder / name for name in ("classes.h5", "bare.classes.h5", "c.jsonl")]
 
 
 def of_search(folder: Path) -> list[Path]:
