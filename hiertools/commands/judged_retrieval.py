@@ -9,7 +9,9 @@ from hiertools.errors import UsageError, UserError
 
 if TYPE_CHECKING:
     from hiertools.commands.retrieval_inputs import Asked
+    from hiertools.evaluation.retrieval import Outcome
     from hiertools.evaluation.retrieval_case import Case
+    from hiertools.evaluation.retrieval_columns import Wanted
     from hiertools.evaluation.retrieval_relevance import Worths
     from hiertools.evaluation.retrieval_sides import Tree
     from hiertools.files.json import Document
@@ -52,6 +54,7 @@ def evaluate(run: "Run", given: dict[str, Any]) -> "tuple[Metrics, list[Written]
     else:
         case, taxonomy = retrieval_sides.by_class(sides, tree, how)
     outcome = asked.judge(case, wanted)
+    _say_depths(wanted, outcome)
     path = given["against"]
     other = path and retrieval_inputs.other_run(run, path, asked, case, wanted)
     resamples = retrieval_report.Resamples(given["resamples"], given["seed"])
@@ -147,3 +150,14 @@ def _say_own(case: "Case", exclude: str) -> None:
     own = int((case.gallery.places(case.ids) >= 0).sum())
     if exclude == "none" and own:
         say(f"{own:,} queries are candidates of themselves; --exclude self leaves them out")
+
+
+def _say_depths(wanted: "Wanted", outcome: "Outcome") -> None:
+    """Say which depths are beyond what there is to judge."""
+    from hiertools.terminal import say
+
+    judged = {column.name.get("k") for column in outcome.columns}
+    lost = sorted({*wanted.hits, *wanted.gains} - judged)
+    if lost:
+        what = "candidates" if outcome.cut is None else "hits"
+        say(f"there are not so many {what}: not judged at {', '.join(f'{k:,}' for k in lost)}")

@@ -27,6 +27,9 @@ if TYPE_CHECKING:
     Judge = Callable[[Case, Wanted], Outcome]
 
 
+KINDS = ("image", "box")  # of hits that results may have alone
+
+
 @dataclass(frozen=True)
 class Asked:
     """Queries, what was searched for them, and what judges the rankings of a case of both.
@@ -143,7 +146,8 @@ def of_results(run: "Run", given: dict[str, Any]) -> Asked:
         raise UserError(f"{path}: has no queries")
     names = list(hits)
     queries = _named(names) if grades else rankings.queries_of(names, tables, str(path))
-    rows = _of_kind(tables[0], given["only"], str(path))
+    hit_kind = header.get("only") if header.get("only") in KINDS else None
+    rows = _of_kind(tables[0], given["only"] or hit_kind, str(path))
     asked, counts = _judged(queries, _of_kind(queries, given["only"], str(path)), grades)
 
     def judge(case: "Case", wanted: "Wanted") -> "Outcome":
@@ -199,7 +203,7 @@ def _truth(
     return found.grades, found.tables
 
 
-def _of_kind(table: "Items", only: Any, name: str) -> "Rows":
+def _of_kind(table: "Items", only: str | None, name: str) -> "Rows":
     """Return the rows of the items of a kind, of all without one."""
     import numpy as np
 
@@ -207,7 +211,7 @@ def _of_kind(table: "Items", only: Any, name: str) -> "Rows":
 
     if only is None:
         return np.arange(len(table))
-    return np.flatnonzero(choosing.of_kind(table, only.value, name))
+    return np.flatnonzero(choosing.of_kind(table, str(only), name))
 
 
 def _judged(queries: "Items", rows: "Rows", grades: "Grades | None") -> "tuple[Rows, Document]":

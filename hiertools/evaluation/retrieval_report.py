@@ -16,7 +16,7 @@ from hiertools.metrics.ratios import Ratios
 from hiertools.taxonomy import Taxonomy
 
 Floats = NDArray[np.float64]
-Mask = NDArray[np.bool_]
+Rows = NDArray[np.int64]
 
 
 @dataclass(frozen=True)
@@ -94,8 +94,8 @@ def class_table(case: Case, found: Sequence[Column], tree: Taxonomy | None) -> l
     depths = None if tree is None else retrieval_relevance.depths_of(tree)
     rows = []
     for code, name in enumerate(case.classes):
-        chosen = case.labels == code
-        if chosen.any():
+        chosen = np.flatnonzero(case.labels == code)
+        if len(chosen):
             about: Document = {"class": name}
             if tree is not None and depths is not None:
                 about |= {"name": tree.names[name], "depth": int(depths[code])}
@@ -114,21 +114,22 @@ def depth_table(case: Case, found: Sequence[Column], tree: Taxonomy | None) -> l
         {
             "depth": int(depth),
             "classes": int((of_class[used] == depth).sum()),
-            **_means(found, of_query == depth),
+            **_means(found, np.flatnonzero(of_query == depth)),
         }
         for depth in np.unique(of_query)
     ]
 
 
-def _means(found: Sequence[Column], chosen: Mask) -> Document:
+def _means(found: Sequence[Column], queries: Rows) -> Document:
     """Return the means of some queries, with chance; without the metrics that they do not have."""
-    row: Document = {"queries": int(chosen.sum())}
+    row: Document = {"queries": len(queries)}
     for column in found:
-        there = chosen & np.isfinite(column.values)
+        values, chance = column.values[queries], column.chance[queries]
+        there = np.isfinite(values)
         if there.any():
-            row[column.label] = float(column.values[there].mean())
-            if np.isfinite(column.chance[there]).all():
-                row[f"chance {column.label}"] = float(column.chance[there].mean())
+            row[column.label] = float(values[there].mean())
+            if np.isfinite(chance[there]).all():
+                row[f"chance {column.label}"] = float(chance[there].mean())
     return row
 
 

@@ -11,7 +11,7 @@ from hiertools.files.hierarchy import Edge, Hierarchy, Node, write_hierarchy
 from hiertools.files.items import Items, concatenate, encode, label_sets
 from hiertools.files.metrics import read_metrics
 from tests.search import class_material
-from tests.search.material import save_embeddings
+from tests.search.material import save_embeddings, save_model
 
 CLASSES = class_material.CLASSES
 LEVELS = {"animal": "kingdom", "plant": "kingdom", "cat": "family", "dog": "family"}
@@ -220,6 +220,38 @@ def test_classes_may_come_from_a_table(run, results, folder, tmp_path):
     code, found, said = run(trec, "--truth", "truth.csv")
     assert code == 0, said
     assert found.counts["candidates"] == 68  # without --items all of the table was searched
+
+
+@pytest.fixture
+def parts(tmp_path):
+    """An index of images, each of two classes, with a box of either, placed by a model of parts."""
+    rows = [(f"p{i}", 0, ["tabby", "oak"]) for i in range(8)]
+    rows += [(f"p{i}#{j}", 1, [name]) for i in range(8) for j, name in enumerate(["tabby", "oak"])]
+    ids, kind, labels = zip(*rows, strict=True)
+    images = [key.partition("#")[0] for key in ids]
+    items = Items(encode(ids), encode(images), np.array(kind, np.uint8), label_sets(labels))
+    found = str(save_embeddings(tmp_path / "parts.h5", items))
+    model, index = str(save_model(tmp_path / "parts.model.h5")), str(tmp_path / "parts.index.h5")
+    assert main(["index", found, "--model", model, "-o", index, "-q"]) == 0
+    return index, found
+
+
+@pytest.mark.parametrize("by", ["cosine", "angle"])
+def test_boxes_of_an_index_of_parts(run, parts, tmp_path, by):
+    code, _, said = run(*parts)
+    assert (code, "these have several labels: 8 (p0, " in said) == (3, True)
+    code, found, said = run(*parts, "--only", "box", "--by", by)
+    assert code == 0, said
+    assert found.counts == {"queries": 16, "candidates": 16}
+    made = str(tmp_path / "results.jsonl")
+    words = ["--by", by, "--only", "box", "--only-queries", "box", "-k", "50", "-q", "-o", made]
+    assert main(["query", *parts, *words]) == 0
+    code, judged, said = run(made, "--items", parts[0])  # their header says that hits are boxes
+    assert code == 0, said
+    assert_same(found, judged)
+    code, image, said = run(*parts, "--only", "box", "--exclude", "image", "-k", "5,15")
+    assert ("recall", None, 15) not in rows(image)
+    assert "there are not so many candidates: not judged at 15" in said
 
 
 @pytest.fixture
