@@ -5,6 +5,7 @@ where a class can come again. Formulas, no simulation.
 """
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,11 +24,9 @@ class Chance:
     ground: Ground
     shares: Floats | None
 
-    def mean(self, table: NDArray[np.generic]) -> Floats:
+    def mean(self, table: NDArray[Any]) -> Floats:
         """Return what one draw comes to for each truth, of a table for labels and truths."""
-        found: Floats = np.average(
-            table[: self.ground.classes].astype(np.float64), axis=0, weights=self.shares
-        )
+        found: Floats = np.average(table[: self.ground.classes], axis=0, weights=self.shares)
         return found
 
     def hit(self, k: int) -> Floats:
@@ -58,9 +57,9 @@ class Chance:
 
     def shared(self) -> Shared:
         """Return how many nodes a draw has, and shares with each truth."""
-        size = len(self.ground)
-        answer, truth = np.meshgrid(np.arange(size), np.arange(size), indexing="ij")
-        return Shared(*(self.mean(table) for table in self.ground.shared(answer, truth)))
+        every = np.arange(len(self.ground))
+        found = self.ground.shared(every[: self.ground.classes, None], every[None])
+        return Shared(*(np.average(table, axis=0, weights=self.shares) for table in found))
 
 
 def chance(ground: Ground, counts: NDArray[np.int64] | None) -> Chance:
@@ -78,7 +77,7 @@ def best_mistake(ground: Ground, k: int) -> Floats:
     return found
 
 
-def dealt(table: NDArray[np.generic], answers: Codes, size: int) -> Floats:
+def dealt(table: NDArray[Any], answers: Codes, size: int) -> Floats:
     """Return what answers come to for each truth if they are dealt to the items at random (u)."""
     shares = np.bincount(answers, minlength=size) / len(answers)
     found: Floats = shares @ table.astype(np.float64)

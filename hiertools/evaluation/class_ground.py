@@ -94,17 +94,18 @@ class Ground:
         return self.tree.above & says
 
     def shared(self, answer: Codes, truth: Codes) -> Shared:
-        """Return how many nodes answers and truths have, for codes of one shape."""
+        """Return how many nodes answers and truths have, for codes that broadcast."""
         both, size = self._common
         counted = self.right[answer, truth]
         own = np.where(counted, size[truth], size[answer])
-        return Shared(np.where(counted, size[truth], both[answer, truth]), own, size[truth])
+        all_of_truth = np.broadcast_to(size[truth], counted.shape)
+        return Shared(np.where(counted, size[truth], both[answer, truth]), own, all_of_truth)
 
     @cached_property
-    def _common(self) -> tuple[Floats, Floats]:
+    def _common(self) -> tuple[NDArray[np.float32], Floats]:
         """Return how many nodes two labels share (u x u), and how many each has (u)."""
         kept = self._kept.astype(np.float32)  # counts are exact below 2^24
-        return (kept @ kept.T).astype(np.float64), kept.sum(axis=1).astype(np.float64)
+        return kept @ kept.T, kept.sum(axis=1).astype(np.float64)
 
     def of_level(self, level: int) -> tuple[Mask, Mask]:
         """Return which labels have a node of a level (u), and which share one (u x u)."""
