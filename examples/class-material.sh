@@ -18,6 +18,7 @@ if [ -n "$tree$train$test" ]; then
 fi
 
 tree=tree.json train=train.h5 test=test.h5
+[ "$(cat images 2> /dev/null)" = "$images" ] && return  # an earlier run has made all of it
 cat > kinds.csv << 'END'
 group,kind,class
 made,vehicle,/x/bicycle
@@ -52,3 +53,4 @@ for part in train test; do
     run embed scenes/$part --boxes scenes/$part-annotations-bbox.csv --only box --min-size 10 \
         --min-area 0.001 -o $part.h5 --overwrite
 done
+echo "$images" > images
