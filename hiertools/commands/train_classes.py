@@ -36,6 +36,7 @@ if TYPE_CHECKING:
 USUAL_DIMENSION = 512
 USUAL_RELATED = 4.0  # by path: cousins at the farthest
 LONGEST_WARM_UP = 5.0  # epochs
+MOST_DEVIATION = 1e-3  # of a similarity, without a word
 
 
 class Distance(StrEnum):
@@ -373,6 +374,7 @@ def _train(
         f" {examples.steps * plan.epochs:,} steps"
     )
     _say_related(lesson)
+    _warn_of_deviation(lesson)
     if options["dry_run"]:
         return
     from dataclasses import asdict
@@ -461,6 +463,16 @@ def _say_related(lesson: "Lesson") -> None:
     if about["share"] in (0, 1) and lesson.asks_for_related():
         what = "no two classes" if about["share"] == 0 else "all classes"
         warn(f"{what} are related: give another --related-distance or --related-depth")
+
+
+def _warn_of_deviation(lesson: "Lesson") -> None:
+    from hiertools.terminal import warn
+
+    if lesson.deviation > MOST_DEVIATION:
+        warn(
+            "no vectors have the similarities of this hierarchy as inner products; those of the"
+            f" class embeddings are off by up to {lesson.deviation:.2g}"
+        )
 
 
 def _reject(run: "Run", path: Path, bad: dict[str, str]) -> None:

@@ -45,6 +45,16 @@ class Lesson:
         return None if find is None else np.asarray(find(self.similarities))
 
     @property
+    def deviation(self) -> float:
+        """Return the greatest error of an inner product of class embeddings; 0 if there are none.
+
+        Similarities of some DAGs are those of no vectors.
+        """
+        if self.fixed is None:
+            return 0.0
+        return float(np.abs(self.fixed @ self.fixed.T - self.similarities).max())
+
+    @property
     def share(self) -> float:
         """Return the share of the pairs of distinct classes that are related."""
         return relations.share(self.related)
