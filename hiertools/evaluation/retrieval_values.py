@@ -46,7 +46,8 @@ def read(source: Source, case: Case) -> dict[str, NDArray[np.float64]]:
     known = 0
     for cells in lines:
         if len(cells) != len(labels) + 1:
-            raise UserError(f"{source.name}:{lines.line_num}: has {len(cells)} fields")
+            fields = f"has {len(cells)} fields, the header {len(labels) + 1}"
+            raise UserError(f"{source.name}:{lines.line_num}: {fields}")
         row = place.get(cells[0])
         if row is not None:
             known += 1
@@ -58,6 +59,9 @@ def read(source: Source, case: Case) -> dict[str, NDArray[np.float64]]:
 
 def _number(cell: str, name: str, line: int) -> float:
     try:
-        return float(cell) if cell else np.nan
+        found = float(cell) if cell else np.nan
     except ValueError:
-        raise UserError(f"{name}:{line}: {cell!r} is no number") from None
+        found = np.inf
+    if cell and not np.isfinite(found):
+        raise UserError(f"{name}:{line}: {cell!r} is no number")
+    return found

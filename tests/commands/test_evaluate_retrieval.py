@@ -351,6 +351,21 @@ def test_values_of_queries_are_kept_and_compared_with(run, results, tmp_path):
     assert rows(fewer)["map", None, None]["difference"] == 0
 
 
+@pytest.mark.parametrize(
+    ("text", "what"),
+    [
+        ("query,map\nq000,x\n", "values.csv:2: 'x' is no number"),
+        ("query,map\nq000,nan\n", "values.csv:2: 'nan' is no number"),
+        ("query,map\nq000,1,2\n", "values.csv:2: has 3 fields, the header 2"),
+        ("query,map\nnobody,1\n", "values.csv: has none of the queries"),
+    ],
+)
+def test_values_that_are_none_are_refused(run, tmp_path, text, what):
+    (tmp_path / "values.csv").write_text(text)
+    code, _, said = run("index.h5", *QUERIES, "--against", tmp_path / "values.csv")
+    assert (code, what in said) == (3, True)
+
+
 def test_a_run_against_itself_over_a_pipe(folder, results, hier):
     made = results()
     words = ["evaluate", "retrieval", made, *ITEMS, "--truth", "-", "-o", "-", "--resamples", "9"]

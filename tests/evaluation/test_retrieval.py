@@ -151,6 +151,24 @@ def test_gains_may_fall_exponentially():
         np.testing.assert_allclose(values["hp@5"][row], share)
 
 
+@pytest.mark.parametrize(
+    ("how", "gain"),
+    [
+        (Worths("height", 0.3, "height", None), lambda nearness: nearness),
+        (Worths("inverse", 0.3, "height", "height"), lambda nearness: 1 / (2 - nearness)),
+    ],
+)
+def test_gains_may_go_by_height(how, gain):
+    material = made()
+    _, _, outcome = judged(*material, how=how)
+    values = {column.label: column.values for column in outcome.columns}
+    for row, (_, own, _, classes, _) in enumerate(rankings(*material)):
+        gains = gain(np.array([nearness(own, name) for name in classes]))
+        weights = 1 / np.log2(np.arange(2, len(classes) + 2))
+        expected = (gains * weights).sum() / (np.sort(gains)[::-1] * weights).sum()
+        np.testing.assert_allclose(values["ndcg"][row], expected)
+
+
 def test_chance_is_the_mean_of_random_rankings():
     queries, searched, _ = made(6, 30)
     rng = np.random.default_rng(1)
