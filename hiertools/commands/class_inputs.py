@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class ClassInputs:
+class Inputs:
     """What there is to train on, what is held out if anything, and digests of all inputs."""
 
     material: "ClassMaterial"
@@ -45,7 +45,7 @@ def taxonomy(run: "Run", options: dict[str, Any]) -> "Taxonomy":
         raise UserError(f"{source.name}: {error}") from None
 
 
-def of_embeddings(run: "Run", tree: "Taxonomy", options: dict[str, Any]) -> ClassInputs:
+def of_embeddings(run: "Run", tree: "Taxonomy", options: dict[str, Any]) -> Inputs:
     """Read embeddings of labelled items."""
     from hiertools.training import class_material
     from hiertools.training.classes import HeldOut
@@ -62,12 +62,12 @@ def of_embeddings(run: "Run", tree: "Taxonomy", options: dict[str, Any]) -> Clas
         given = {**options, "table": None, "subset": None, "allow_absent": True}
         rows, codes, _ = _labelled(run, _table(read, others), listed(others), tree, given)
         held_out = HeldOut(held.take(held.find(rows.id)[0]), codes)
-    return ClassInputs(made, held_out, {"taxonomy": tree.digest, "embeddings": digests, **more})
+    return Inputs(made, held_out, {"taxonomy": tree.digest, "embeddings": digests, **more})
 
 
 def of_images(
     run: "Run", tree: "Taxonomy", options: dict[str, Any], augment: str, statistics: bool
-) -> ClassInputs:
+) -> Inputs:
     """Find pictures of known classes, and load the encoder that learns.
 
     augment, statistics: see `class_pictures.Manner`.
@@ -94,7 +94,7 @@ def of_images(
     digests = {"images": found.digest(), "encoder": digest(encoder), **more}
     manner = class_pictures.Manner(augment, statistics, seed, options["workers"])
     made = class_pictures.of_pictures(tree, labels, found, encoder, spec, manner)
-    return ClassInputs(made, None, {"taxonomy": tree.digest, **digests})
+    return Inputs(made, None, {"taxonomy": tree.digest, **digests})
 
 
 def _shelf(run: "Run", paths: list[Path]) -> "tuple[list[Embeddings], Shelf, list[str]]":

@@ -357,7 +357,7 @@ class _Job:
 
     plan: "Plan"
     lesson: "Lesson"
-    inputs: class_inputs.ClassInputs
+    inputs: class_inputs.Inputs
 
 
 def _train(
