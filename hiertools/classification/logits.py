@@ -74,7 +74,7 @@ def of_logits(name: str, items: Items, rows: Array, width: int) -> Outputs:
 
     def logits(block: Array, start: int) -> Logits:
         with np.errstate(over="ignore"):
-            found = np.ascontiguousarray(block, np.float32)
+            found = np.array(block, np.float32, order="C")  # torch warns of what is only read
         _check(found, items, name, start)
         return found
 

@@ -34,6 +34,17 @@ def test_blocks_are_all_rows_in_order_and_whole(monkeypatch, size):
     np.testing.assert_array_equal(found[-1][1][3:], np.repeat(found[-1][1][2:3], 5, 0))
 
 
+@pytest.mark.parametrize("make", [logits.of_logits, logits.of_probabilities])
+def test_whole_blocks_of_a_file_are_copies(monkeypatch, make):
+    """A memory map that is only read makes torch warn, and what is written would go nowhere."""
+    monkeypatch.setattr(logits, "ROWS", 2)
+    rows = np.full((2, 4), 0.25, np.float32)
+    rows.flags.writeable = False
+    for _, block in of(rows, make=make, width=4).blocks(2):
+        assert block.flags.writeable
+        torch.from_numpy(block)
+
+
 def test_many_classes_are_fewer_rows_together():
     assert of(np.zeros((1, 10_000)), width=10_000).together == 419
     assert of(np.zeros((1, 3))).together == 1024
