@@ -1,7 +1,7 @@
 """What must hold of the meta and of the weights of a model of `train classes`."""
 
 from hiertools.errors import UserError
-from hiertools.files.json import Fields
+from hiertools.files.json import Document, Fields
 from hiertools.files.tensors import Arrays
 
 TEXTS = ("encoder", "digest", "output", "loss", "taxonomy_digest")
@@ -27,6 +27,19 @@ def check(fields: Fields, weights: Arrays) -> None:
     if len(counts) != classes or not all(type(n) is int and n >= 0 for n in counts):
         raise UserError(f"{fields.name}: counts is not a whole number for each class")
     _check_shapes(fields, weights, classes)
+
+
+def summary(meta: Document) -> Document:
+    """Return a meta as `hiertools info` shows it: of thousands of classes not each by itself."""
+    short: Document = {}
+    tree, counts = meta.get("taxonomy"), meta.get("counts")
+    if isinstance(tree, dict):
+        short["taxonomy"] = {
+            key: len(value) if isinstance(value, list) else value for key, value in tree.items()
+        }
+    if isinstance(counts, list) and counts and all(type(n) is int for n in counts):
+        short["counts"] = {"least": min(counts), "most": max(counts)}
+    return {**meta, **short}
 
 
 def _classes(fields: Fields) -> int:

@@ -185,4 +185,5 @@ def describe(path: Path) -> Document:
     about = embeddings.describe_items(found.items)
     if found.structure:
         about["structure_bytes"] = len(found.structure)
-    return {"rows": len(found.items), **about, **found.meta}
+    meta = classes_model.summary(found.meta) if found.category is not None else found.meta
+    return {"rows": len(found.items), **about, **meta}

@@ -116,4 +116,4 @@ def describe(path: Path) -> Document:
         about["parameters"] = counts["weights"]
         if counts["encoder"]:
             about["encoder_parameters"] = counts["encoder"]
-        return {**about, **reader.meta}
+        return {**about, **classes_model.summary(reader.meta)}

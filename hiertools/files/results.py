@@ -31,8 +31,8 @@ def write_results(
 ) -> None:
     """Write rankings, one at a time; as `jsonl` and `trec` also to standard output for `-`.
 
-    A TREC run has no header, no labels, no categories and no queries without hits. Raises `UserError` at the
-    first ranking that is none.
+    A TREC run has no header, no labels, no categories and no queries without hits. Raises
+    `UserError` at the first ranking that is none.
     """
     placed = ((f"query {row}", ranking) for row, ranking in enumerate(rankings))
     sound = checked(placed, str(path), ordered=True)

@@ -163,7 +163,10 @@ def taxonomy_of(index: Index, name: str) -> Taxonomy:
         raise UserError(
             f"{name}: is no index of classes; give index a --model from `hiertools train classes`"
         )
-    return taxonomy.of_document(index.meta["taxonomy"], name)
+    found = taxonomy.of_document(index.meta["taxonomy"], name)
+    if found.digest != index.meta["taxonomy_digest"]:
+        raise UserError(f"{name}: its taxonomy is damaged (its digest differs); index anew")
+    return found
 
 
 def _codes(index: Index, classes: Taxonomy, name: str, gallery: str) -> Codes:

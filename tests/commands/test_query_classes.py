@@ -1,17 +1,20 @@
 """`hiertools index` of a model of classes and `hiertools query` of it, beside plain loops."""
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
+import torch
 from PIL import Image
 
 from hiertools.cli import main
+from hiertools.encoder import digest, load
 from hiertools.files import inputs
 from hiertools.files.embeddings import read_embeddings
 from hiertools.files.index import read_index
 from hiertools.files.items import Items, decode, encode, label_sets
-from hiertools.files.model import digest_of, read_model
+from hiertools.files.model import digest_of, read_model, write_model
 from hiertools.files.results import read_results
 from tests.search import class_material, material
 
@@ -415,7 +418,7 @@ def test_images_are_embedded_by_the_encoder_of_the_index(capsys):
     model = class_material.model(features=wide)
     for key in ("encoder", "digest", "preprocess", "output"):
         model.meta[key] = found.meta[key]
-    class_material.write_model(inputs.Path("of-photos.h5"), model, chain=[], overwrite=True)
+    write_model(inputs.Path("of-photos.h5"), model, chain=[], overwrite=True)
     make_index("photos.h5", "--model", "of-photos.h5", "-o", "photos-index.h5")
     for way in (("--by", "hierarchical", "--top-categories", 2), ()):
         same = ("-q", "--overwrite", *way)
@@ -428,3 +431,35 @@ def test_images_are_embedded_by_the_encoder_of_the_index(capsys):
     oracle = ("--by", "weighted", "--oracle-query-label", "--overwrite")
     assert query("photos-index.h5", "photos", *oracle) == 3
     assert "6 queries have no label that is a class" in capsys.readouterr().err
+
+
+def test_a_model_trained_on_images_needs_no_hidden_layer(capsys):
+    folder = inputs.Path("photos")
+    folder.mkdir()
+    rng = np.random.default_rng(0)
+    for name in "abcd":
+        pixels = rng.integers(0, 255, (40, 40, 3), dtype=np.uint8)
+        Image.fromarray(pixels).save(folder / f"{name}.png")
+    network = load(SMALL, seed=3)
+    with torch.inference_mode():
+        wide = network.embed(torch.zeros(1, 3, *network.preprocess["input_size"][1:])).shape[1]
+    made = class_material.model(hidden=None, dimension=wide)
+    state = {name: value.numpy() for name, value in network.network.state_dict().items()}
+    about = {"encoder": SMALL, "digest": digest(network), "preprocess": network.preprocess}
+    tuned = replace(made, encoder=state, meta={**made.meta, **about})
+    write_model(inputs.Path("tuned.h5"), tuned, chain=[], overwrite=True)
+    options = ("--encoder", "model:tuned.h5", "--workers", "0", "-q")
+    assert main(["embed", "photos", *options, "-o", "photos.h5"]) == 0
+    make_index("photos.h5", "--model", "tuned.h5", "-o", "i.h5")
+    found = read_index(inputs.Path("i.h5"))
+    np.testing.assert_array_equal(found.points, read_embeddings(inputs.Path("photos.h5")).vectors)
+    assert found.meta["encoder"] == "model:tuned.h5"
+    assert query("i.h5", "photos", "--by", "weighted", "-q") == 0
+    assert query("i.h5", "photos.h5", "--by", "weighted", "-q", "-o", "expected.jsonl") == 0
+    texts = [inputs.Path(f"{name}.jsonl").read_text() for name in ("expected", "results")]
+    assert texts[0].split("\n", 1)[1] == texts[1].split("\n", 1)[1]
+    plain = ("--encoder", SMALL, "--workers", "0", "-q")
+    assert main(["embed", "photos", *plain, "-o", "plain-photos.h5"]) == 0
+    capsys.readouterr()
+    assert main(["index", "plain-photos.h5", "--model", "tuned.h5", "-o", "j.h5"]) == 3
+    assert "is of the encoder" in capsys.readouterr().err

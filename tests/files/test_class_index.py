@@ -35,7 +35,10 @@ def test_categories_and_the_hierarchy_come_back(tmp_path):
     np.testing.assert_array_equal(found.category, CODES, strict=True)
     assert found.meta["taxonomy"] == material.taxonomy().document()
     assert kinds.check(path, full=True) == "index"
-    assert describe(path)["task"] == "classes"
+    about = describe(path)
+    assert about["task"] == "classes"
+    assert about["taxonomy"] == {"classes": 5, "nodes": 9, "edges": 7, "distance": "path"}
+    assert about["counts"] == {"least": 1, "most": 1}
 
 
 @pytest.mark.parametrize(

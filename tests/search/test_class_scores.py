@@ -1,5 +1,7 @@
 """Class-aware scores, beside plain loops; similarities that are no inner products."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -192,8 +194,12 @@ def test_a_kappa_beyond_numbers_is_refused():
         scorer(index, "power", 0.25, 1e6)
 
 
-def test_an_index_without_classes_is_refused():
+def test_an_index_without_classes_or_with_others_is_refused():
     index, _ = make()
+    other = material.not_semi_definite().document()
+    meta = {**index.meta, "taxonomy": other}
+    with pytest.raises(UserError, match=r"i.h5: its taxonomy is damaged"):
+        scorer(replace(index, meta=meta), "additive", 0.25, 1.0)
     plain = Index(index.points, index.items, {}, b"", {**index.meta, "task": "plain"}, [])
     with pytest.raises(UserError, match=r"i.h5: is no index of classes; give index a --model"):
         scorer(plain, "additive", 0.25, 1.0)
