@@ -82,7 +82,6 @@ class Nodes:
         deeper = np.maximum.accumulate(depths, 1)
         chosen = np.ones(order.shape, bool)
         chosen[:, 1:] = depths[:, 1:] > deeper[:, :-1]
-        chosen &= depths > 0
         wrong = chosen & ~np.take_along_axis(right, order, 1)
         first = wrong.argmax(1)[:, None]
         found = np.take_along_axis(np.take_along_axis(sums, order, 1), first, 1)[:, 0]

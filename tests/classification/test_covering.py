@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from hiertools.classification import covering
+from hiertools.classification import calibration, covering
 from hiertools.classification.choosing import softmax
 from hiertools.classification.nodes import Nodes
 from hiertools.errors import UserError
@@ -56,6 +56,21 @@ def test_new_items_are_covered_as_often_as_was_asked(coverage):
     assert coverage - 3 * error < np.mean(shares)
     if coverage < 0.9:
         assert np.mean(depths) > 0.2
+
+
+def test_one_half_gives_the_temperature_and_the_other_the_threshold():
+    taxonomy = made.drawn(2)
+    nodes, size = Nodes(taxonomy), len(taxonomy.classes)
+    rng = np.random.default_rng(1)
+    logits = rng.normal(0, 2, (61, size)).astype(np.float32)
+    truth = (logits + rng.gumbel(size=logits.shape)).argmax(1)
+    found, learned = covering.learn(nodes, logits, truth, coverage=0.8, seed=3)
+    order = np.random.default_rng(3).permutation(61)
+    first, second = order[:30], order[30:]
+    assert found == calibration.calibrate(logits[first], truth[first])
+    needed = covering.least_thresholds(nodes, logits[second], truth[second], found.temperature)
+    assert learned.threshold == np.sort(needed)[25]  # 32 times .8 is 25.6
+    assert learned.covering_items == 31
 
 
 def test_a_seed_gives_the_same_threshold():

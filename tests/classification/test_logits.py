@@ -95,6 +95,7 @@ NAN, INFINITE = [[0, 0, 0], [0, np.nan, 0]], [[0, 0, 0], [0, -np.inf, 0]]
             logits.of_probabilities,
             "the probabilities of 'i1' sum to 1.1; without --probabilities they are taken",
         ),
+        ([[0.5, 0.4, 0]], logits.of_probabilities, "the probabilities of 'i0' sum to 0.9;"),
         ([[1.5, -0.5, 0]], logits.of_probabilities, "of 'i0' are partly below 0"),
         ([[np.nan, 0, 1]], logits.of_probabilities, "file: the vector of 'i0' is not finite"),
         ([[0, 0]], logits.of_logits, "file: has logits of 2 classes; there are 3"),
