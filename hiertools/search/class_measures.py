@@ -5,6 +5,7 @@ folded probabilities K^1/2 p (as many as there are classes), and the place of it
 """
 
 from dataclasses import dataclass
+from functools import cached_property
 
 from jaxtyping import Bool, Float
 from torch import Tensor
@@ -84,8 +85,13 @@ class ClassMeasure:
     def _slack(self, queries: Tensor, points: Tensor) -> Tensor | float:
         """Return what a product is wrong by at the most."""
         if self.factor is None:
-            return ROUNDING * (1 + (self.mu or 0.0) + float(self.added.max()))
+            return ROUNDING * (1 + (self.mu or 0.0) + self._most)
         return SLACK * self._of_pairs(self.factor, queries, points)
+
+    @cached_property
+    def _most(self) -> float:
+        """Return the most that a pair of classes costs."""
+        return float(self.added.max())
 
     def _of_pairs(self, table: Tensor, queries: Tensor, points: Tensor) -> Tensor:
         """Return the numbers of pairs of classes (b x m); the tables are on the CPU."""

@@ -4,11 +4,13 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+import torch
 
 from hiertools.errors import UserError
 from hiertools.files.index import Index
 from hiertools.files.items import Items, encode, label_sets
-from hiertools.search import class_costs, class_kernel
+from hiertools.search import class_costs, class_kernel, flat
+from hiertools.search.best import Collection, Queries, Wanted
 from hiertools.search.class_costs import Weighing
 from hiertools.search.class_labels import classes_of
 from hiertools.search.class_scores import ClassRequest, ClassScorer
@@ -203,3 +205,38 @@ def test_an_index_without_classes_or_with_others_is_refused():
     plain = Index(index.points, index.items, {}, b"", {**index.meta, "task": "plain"}, [])
     with pytest.raises(UserError, match=r"i.h5: is no index of classes; give index a --model"):
         scorer(plain, "additive", 0.25, 1.0)
+
+
+@pytest.mark.gpu
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="no GPU")
+@pytest.mark.parametrize(("weighting", "mu", "kappa"), WEIGHTINGS)
+def test_hits_on_a_gpu_are_those_on_the_cpu(weighting, mu, kappa):
+    index, features = make()
+    asked = scorer(index, weighting, mu, kappa, categories=2)
+    collection = Collection(asked.points, np.arange(N), np.arange(N), np.full(N, -1))
+    queries = Queries(asked.rows(features, None), np.full(B, -1))
+    wanted = Wanted(asked.measure, 9, -np.inf, False)
+    hits = [
+        flat.search(wanted, collection, queries, device=torch.device(name), block=None)
+        for name in ("cpu", "cuda")
+    ]
+    for cpu, cuda in zip(*hits, strict=True):
+        np.testing.assert_array_equal(cpu.rows, cuda.rows)
+        assert cpu.scores.tobytes() == cuda.scores.tobytes()
+
+
+@pytest.mark.parametrize("categories", [None, 2])
+@pytest.mark.parametrize(("weighting", "mu", "kappa"), WEIGHTINGS)
+@pytest.mark.parametrize("block", [3, 1000])
+def test_search_block_by_block_gives_the_whole_ranking(weighting, mu, kappa, categories, block):
+    index, features = make()
+    asked = scorer(index, weighting, mu, kappa, categories=categories)
+    ranks = np.argsort(np.argsort(index.items.id))
+    collection = Collection(asked.points, np.arange(N), ranks, np.full(N, -1))
+    queries = Queries(asked.rows(features, None), np.full(B, -1))
+    wanted = Wanted(asked.measure, 9, -np.inf, False)
+    hits = flat.search(wanted, collection, queries, device=torch.device("cpu"), block=block)
+    ranking, scores = asked.ranking(features)[:, :9], asked.scores(features)
+    for row, found in enumerate(hits):
+        np.testing.assert_array_equal(found.rows, ranking[row])
+        np.testing.assert_allclose(found.scores, scores[row, found.rows], rtol=1e-9, atol=1e-9)
