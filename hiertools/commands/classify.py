@@ -213,6 +213,7 @@ def classify(
     from hiertools.commands import classify_inputs
     from hiertools.files import atomic, inputs
     from hiertools.files.provenance import Run
+    from hiertools.terminal import say
 
     settings = _settings(options)
     inputs.check_stdin_once([outputs, hierarchy, classes, ids, calibrate_ids, calibrate_labels])
@@ -220,6 +221,9 @@ def classify(
     run = Run("classify", options, keep=not no_provenance)
     known = classify_inputs.known(run, options)
     found = classify_inputs.outputs(run, known, outputs, ids, options)
+    if model is None and classes is None:
+        size = len(known.taxonomy.classes)
+        say(f"the {size:,} classes are the leaves of {hierarchy}, in their order")
     settings |= _learned(run, known, found, settings, options)
     classifier = _classifier(known, settings, k)
     header = _header(known, settings, k)

@@ -42,6 +42,8 @@ def known(run: "Run", options: dict[str, Any]) -> Known:
     distance = options["distance"] and options["distance"].value
     if model is None and tree is None:
         raise UsageError("name a model (--model), or the hierarchy of the classes (--hierarchy)")
+    if options["allow_absent"] and options["classes"] is None:
+        raise UsageError("--allow-absent is for --classes LIST")
     if model is None:
         return Known(_of_hierarchy(run, options, distance), tree, None)
     if options["classes"] is not None:

@@ -174,4 +174,5 @@ def describe(path: Path) -> Document:
         depths[depth] = depths.get(depth, 0) + 1
     about = {key: value for key, value in header.items() if key not in json.HEADER}
     by_depth = {str(depth): depths[depth] for depth in sorted(depths)}
-    return {"items": sum(depths.values()), "by_depth": by_depth, **about}
+    counts = {"items": sum(depths.values()), "by_depth": by_depth}
+    return {**counts, **about, "classes": len(header["classes"])}

@@ -115,6 +115,18 @@ def test_the_same_logits_in_other_ways(tmp_path, arguments):
     ]
 
 
+def test_classes_that_were_not_listed_are_said(capsys):
+    run("l.h5", "--hierarchy", "h.json")
+    said = capsys.readouterr().err
+    assert "the 3 classes are the leaves of h.json, in their order" in said
+
+
+def test_no_items_are_no_predictions(tmp_path):
+    embeddings(tmp_path / "e.h5", LOGITS[:0])
+    run("e.h5", "--model", "m.h5", "--rule", "crm")
+    assert lines()[1] == []
+
+
 def test_probabilities_give_what_their_logits_give():
     powers = np.exp(LOGITS.astype(np.float64))
     np.save("p.npy", powers / powers.sum(1, keepdims=True))
@@ -352,7 +364,8 @@ def test_held_out_items_of_no_class(tmp_path, capsys):
         ((*FOREIGN, "--rule", "ancestor", "--coverage", ".5"), "--coverage is for --calibrate"),
         ((*FOREIGN, "--calibrate-ids", "ids"), "--calibrate-ids is for --calibrate HELDOUT"),
         ((*FOREIGN, "--calibrate-labels", "t"), "--calibrate-labels is for --calibrate HELDOUT"),
-        ((*FOREIGN, "--allow-absent", "--classes", "-", "--ids", "-"), "can be read once only"),
+        ((*FOREIGN, "--classes", "-", "--ids", "-"), "can be read once only"),
+        (("l.h5", "--hierarchy", "h.json", "--allow-absent"), "--allow-absent is for --classes"),
         ((*FOREIGN, "--rule", "restart", "--restart", "1"), "a walk that never ends"),
         ((*FOREIGN, "--rule", "paper", "--decay", "nan"), "greater than or equal to 0"),
         ((*FOREIGN, "--rule", "paper", "--influence", "inf"), "--influence inf is not a finite"),

@@ -119,7 +119,7 @@ def test_check_and_info_tell_them_from_places(tmp_path):
     path = save(tmp_path / "p.jsonl")
     assert kinds.check(path, full=True) == "predictions"
     assert kinds.KINDS["predictions"].describe(path) == {
-        "items": 2, "by_depth": {"2": 2}, **HEADER
+        "items": 2, "by_depth": {"2": 2}, **HEADER, "classes": 3
     }  # fmt: skip
     with pytest.raises(UserError, match="of classes; those of places are needed"):
         predictions.read_predictions(path)
