@@ -1,6 +1,7 @@
 """predictions of classes: what is written is what is read; what others made; what is none."""
 
 import json
+import random
 from dataclasses import replace
 
 import pytest
@@ -217,3 +218,19 @@ def test_a_line_whose_depth_is_wrong(tmp_path):
     path.write_text(path.read_text(encoding="utf-8").replace('"depth": 2', '"depth": 3'))
     with pytest.raises(UserError, match="line 2: depth is not 2"):
         load(path)
+
+
+def test_damage_is_one_line_of_complaint(tmp_path):
+    """Any bytes that are changed, lost or added give predictions or a `UserError`."""
+    path, rng = save(tmp_path / "p.jsonl"), random.Random(0)
+    whole, bad = path.read_bytes(), 0
+    for _ in range(400):
+        place, size = rng.randrange(len(whole)), rng.randrange(20)
+        more = rng.choice([b"null", b"NaN", b"-1", b"1e999", b"{}", b"[]", b'"x"', b"\xff", b"7"])
+        path.write_bytes(whole[:place] + more + whole[place + size :])
+        try:
+            load(path)
+            kinds.KINDS["predictions"].describe(path)
+        except UserError:
+            bad += 1
+    assert bad > 200
