@@ -37,10 +37,11 @@ class Mixing:
 
         With M = e I + R the score of k passes that of l only if p_l - p_k is less than
         sum over j of (R_kj - R_lj) p_j / e, which is at most the largest difference within a
-        column of R, over e.
+        column of R, over e. At most 1, which no gap is above.
         """
         rest = self.matrix - self.own * np.eye(len(self.matrix))
-        return float((rest.max(0) - rest.min(0)).max()) / self.own
+        widest = float((rest.max(0) - rest.min(0)).max())
+        return 1.0 if widest >= self.own else widest / self.own
 
 
 def weights(distances: Matrix, decay: float) -> Matrix:

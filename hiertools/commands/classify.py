@@ -340,10 +340,11 @@ def _mixing(known: "Known", settings: dict[str, Any]) -> "Mixing | None":
         found = mixing.refining(weights, influence=settings["influence"], steps=settings["steps"])
     else:
         found = mixing.walking(weights, restart=settings["restart"])
-    say(
-        f"--rule {rule}: the first class of an item can change only where the two largest"
-        f" probabilities are less than {found.least_gap:.3f} apart"
-    )
+    if found.least_gap < 1:
+        say(
+            f"--rule {rule}: the first class of an item can change only where the two largest"
+            f" probabilities are less than {found.least_gap:.3f} apart"
+        )
     if found.kept < LEAST_KEPT:
         warn(
             f"only {found.kept:.3f} of the probability of a class that is certain stays with it;"

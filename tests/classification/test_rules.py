@@ -160,6 +160,7 @@ def test_many_steps_are_uniform_and_walks_are_not(case):
     size = len(weights)
     flat = mixing.refining(weights, influence=0.3, steps=10_000)
     np.testing.assert_allclose(flat.kept, 1 / size, rtol=1e-6)
+    assert (flat.own, flat.least_gap) == (0, 1)
     mixed = flat.matrix @ p.double().numpy().T
     np.testing.assert_allclose(mixed / mixed.sum(0), 1 / size, rtol=1e-6)
     assert mixing.refining(weights, influence=0.3, steps=1).kept > 0.77  # 1 / 1.3

@@ -246,8 +246,11 @@ def test_too_much_refinement_is_said(capsys):
     said = capsys.readouterr().err
     assert "warning: only 0.3" in said
     assert "--steps and --influence" in said
+    assert "apart" not in said
     run(*FOREIGN, "--rule", "paper", "--overwrite")
-    assert "warning" not in capsys.readouterr().err
+    said = capsys.readouterr().err
+    assert "can change only where the two largest probabilities are less than 0.1" in said
+    assert "warning" not in said
 
 
 CLASSES_OF_OTHERS = "classes: has other classes than h.json: h.json lacks 2 (a1, a2);"
