@@ -83,7 +83,6 @@ class BatchNorm(StrEnum):
 USUAL: dict[str, tuple[Any, Any]] = {
     "epochs": (90, 30),
     "batch_size": (256, 64),
-    "rate": (1e-3, 3e-4),
     "augment": (None, Augment.crop),
     "batch_norm": (None, BatchNorm.batch),
 }
@@ -230,14 +229,7 @@ def train_classes(
             show_default=False,
         ),
     ] = None,
-    rate: Annotated[
-        float | None,
-        typer.Option(
-            metavar="RATE",
-            help="Learning rate of AdamW. [default: 1e-3, with --images 3e-4]",
-            show_default=False,
-        ),
-    ] = None,
+    rate: Annotated[float, typer.Option(metavar="RATE", help="Learning rate of AdamW.")] = 1e-3,
     schedule: Annotated[
         Schedule, typer.Option(help="How the rate goes on after the warm-up: down to 0, or not.")
     ] = Schedule.cosine,
@@ -334,7 +326,7 @@ def _check(given: dict[str, Any]) -> None:
     if not 0 <= (given["related_distance"] or 0) < math.inf:
         raise UsageError(f"--related-distance {given['related_distance']}: is not 0 or more")
     for name in ("rate", "scale"):
-        if given[name] is not None and not 0 < given[name] < math.inf:
+        if not 0 < given[name] < math.inf:
             raise UsageError(f"--{name} {given[name]}: is not above 0")
     plugins.parse(plugins.CLASS_LOSSES, given["loss"])
 

@@ -492,7 +492,7 @@ def test_an_encoder_learns_and_can_embed(folder, fine_tuned, tmp_path):
     assert found.meta["features"] == found.meta["dimension"]
     assert found.weights.keys() == {"classifier.weight", "classifier.bias"}
     options = found.meta["training"]["options"]
-    assert (options["augment"], options["batch_norm"], options["rate"]) == ("crop", "batch", 3e-4)
+    assert (options["augment"], options["batch_norm"], options["rate"]) == ("crop", "batch", 1e-3)
     before = load(TINY, seed=0).network.state_dict()
     assert found.encoder.keys() == before.keys()
     changed = {k for k in before if (found.encoder[k] != before[k].numpy()).any()}
