@@ -33,10 +33,13 @@ WeightingOption = Annotated[
 ]
 Mu = Annotated[
     float,
-    typer.Option(min=0, metavar="X", help="Classes: how much they count, additive or soft."),
+    typer.Option(
+        min=0, metavar="X", help="Classes: how much they count, by additive and soft weighting."
+    ),
 ]
 Kappa = Annotated[
-    float, typer.Option(min=0, metavar="X", help="Classes: the power of weights, of power.")
+    float,
+    typer.Option(min=0, metavar="X", help="Classes: how much they count, by power weighting."),
 ]
 TopCategories = Annotated[
     int,

@@ -5,7 +5,7 @@ d), c_q and c_i the classes of the query and the item. HIGHER scores are better.
 III-C) ranks by "weighted distances" and gives no formula; these are ours:
 
   additive  -( (1 - z_q.z_i) + mu (1 - sim(c_q, c_i)) )
-  power     -( |z_q - z_i| w^-kappa ), w = exp(-0.3 d(c_q, c_i)): the weight of Eq. 3 before it is
+  power     -( |z_q - z_i| w^-kappa ), w = exp(-0.3 d(c_q, c_i)): the weight of Eq. 6 before it is
             normalised, with the paper's decay. kappa = 1 is the literal reading; over the 1000
             classes of ILSVRC w^-1 spans 1 to 2,440, so that it is retrieval by label.
   soft      z_q.z_i + mu p_q^T K p_i, with the probabilities p of all classes and K = sim
