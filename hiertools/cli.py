@@ -45,7 +45,7 @@ GROUPS = {
     "build-taxonomy": "Make a hierarchy of classes, ready for `hiertools train classes`.",
     "train": "Learn a model, ready for `hiertools index`.",
     "plot": "Draw what was found, as PNG, SVG or PDF.",
-    "evaluate": "Judge rankings, each metric beside chance.",
+    "evaluate": "Judge rankings and predictions, each metric beside chance.",
 }
 
 _debug = False
