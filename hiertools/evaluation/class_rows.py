@@ -79,17 +79,16 @@ def _differences(
         row = {"against": against.value, "difference": column.value - against.value}
         if ends is not None:
             row |= {"difference_low": float(ends[0, i]), "difference_high": float(ends[1, i])}
-        row["p"] = _exact(column, against) or float(swapped[i])
+        exact = _exact(column, against)
+        row["p"] = float(swapped[i]) if exact is None else exact
         made[column.key] = row
     return made
 
 
 def _exact(column: Column, other: Column) -> float | None:
-    """Return the p of McNemar's test for shares, None for others.
-
-    Which items count for a share is up to the truth, and the same in both runs.
-    """
-    if not (column.is_share and other.is_share):
+    """Return the p of McNemar's test for shares of the same items, None for others."""
+    alike = np.array_equal(column.denominators, other.denominators)
+    if not (column.is_share and other.is_share and alike):
         return None
     return ratios.mcnemar(column.numerators, other.numerators)
 

@@ -63,6 +63,25 @@ def test_two_runs_by_hand():
     assert 0 < severity["p"] <= 1
 
 
+def test_an_exact_p_that_is_too_small_for_a_number_is_0():
+    many = 1200  # 2 · 2^-1200 is below the least number above 0
+    right = [("poodle", "poodle beagle")] * many
+    wrong = [("poodle", "cat beagle")] * many
+    row = rows(found(made.case(right)), found(made.case(wrong)), [])["top-1", None]
+    assert row["p"] == 0
+
+
+def test_shares_of_other_items_are_compared_by_permutation():
+    """Mistakes that are all 1 away are no share of the items: as severe in both runs."""
+    case, other = (
+        made.case([("poodle", top)] * 3 + [("poodle", "cat")]) for top in ("cat", "poodle")
+    )
+    for each in (case, other):
+        object.__setattr__(each.ground, "distance", np.where(each.ground.right, 0.0, 1.0))
+    row = rows(found(case), found(other), [])["mistake-severity", 1]
+    assert (row["difference"], row["p"]) == (0, 1)
+
+
 def test_a_run_does_not_differ_from_itself():
     for row in rows(found(made.case()), found(made.case()), []).values():
         assert row["difference"] == row["difference_low"] == row["difference_high"] == 0
