@@ -17,7 +17,7 @@ from hiertools.taxonomy import Taxonomy, listed
 
 NEEDED = {"class": pl.String, "accuracy": pl.String}
 OPTIONAL = {"items": pl.Int64}
-NUMBER = re.compile(r"(\d+)(?:\.(\d*))?\s*(%?)")
+NUMBER = re.compile(r"(?=\.?\d)\d*(?:\.(\d*))?\s*(%?)")  # .85 is one too
 
 
 @dataclass(frozen=True)
@@ -119,7 +119,7 @@ def _share(text: str, percent: bool) -> tuple[float, float]:
     assert match is not None
     scale = 100 if percent else 1
     value = float(text.rstrip("% "))
-    return value / scale, 0.5 * 10.0 ** -len(match[2] or "") / scale
+    return value / scale, 0.5 * 10.0 ** -len(match[1] or "") / scale
 
 
 def _names(tree: Taxonomy, classes: Sequence[str]) -> dict[str, list[str]]:

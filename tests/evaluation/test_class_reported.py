@@ -47,6 +47,8 @@ def test_percentages_of_fifty_items_are_multiples_of_two(check):
         ("12.4", 8, "failed"),
         ("99.9", 1000, "ok"),
         ("99.95", 1000, "failed"),
+        (".5", 4, "ok"),
+        (".85", 4, "failed"),
     ],
 )
 def test_an_accuracy_is_rounded_to_its_last_digit(check, accuracy, items, result):
