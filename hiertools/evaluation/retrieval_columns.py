@@ -1,7 +1,7 @@
 """The metrics of retrieval before they are numbers: a value and its chance for each query."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 import numpy as np
@@ -18,11 +18,15 @@ Floats = NDArray[np.float64]
 
 @dataclass(frozen=True)
 class Column:
-    """A metric of q queries: values and what random rankings come to, NaN where it has none."""
+    """A metric of q queries: values, what random rankings come to, and what the best one has.
+
+    NaN where it has none. Of less than all that is relevant the best is below 1, as for recall@1.
+    """
 
     name: Document
     values: Floats
     chance: Floats
+    best: Floats
 
     @property
     def label(self) -> str:
@@ -77,7 +81,7 @@ def columns(
     ]
     for column in found:
         unknown = np.full(len(case), np.nan)
-        yield column if case.whole else Column(column.name, column.values, unknown)
+        yield column if case.whole else replace(column, chance=unknown)
 
 
 def _average_precision(case: Case, judged: Judged, cut: int | None) -> Iterator[Column]:
@@ -85,31 +89,38 @@ def _average_precision(case: Case, judged: Judged, cut: int | None) -> Iterator[
     for level, name in enumerate(case.relevance.levels):
         relevant = judged.relevant[:, level]
         chance = expected_precision_at(relevant, judged.candidates, ranks)
-        about = {} if name == SAME else {"of": name}
-        yield _of_relevant({"metric": "map", **about}, judged.precision[:, level], chance, relevant)
+        best = np.minimum(relevant, ranks) / np.maximum(relevant, 1)
+        named = {"metric": "map"} if name == SAME else {"metric": "map", "of": name}
+        yield _of_relevant(named, judged.precision[:, level], chance, best, relevant)
         if name == SAME:
             chance = expected_precision_at(relevant, judged.candidates, np.minimum(ranks, relevant))
-            yield _of_relevant({"metric": "map@r"}, judged.at_r[:, level], chance, relevant)
+            yield _of_relevant({"metric": "map@r"}, judged.at_r[:, level], chance, best, relevant)
 
 
 def _hits(judged: Judged, depths: Depths) -> Iterator[Column]:
     relevant, candidates = judged.relevant[:, 0], judged.candidates
     for i, k in enumerate(depths.hits):
         name = {"metric": "precision", "k": int(k)}
-        chance = relevant / np.maximum(candidates, 1)
-        yield _of_relevant(name, judged.hits[:, i] / k, chance, relevant)
+        chance, best = relevant / np.maximum(candidates, 1), np.minimum(relevant, k) / k
+        yield _of_relevant(name, judged.hits[:, i] / k, chance, best, relevant)
     for i, k in enumerate(depths.hits):
         name = {"metric": "recall", "k": int(k)}
-        recall = judged.hits[:, i] / np.maximum(relevant, 1)
-        yield _of_relevant(name, recall, k / np.maximum(candidates, 1), relevant)
+        some = np.maximum(relevant, 1)
+        recall, best = judged.hits[:, i] / some, np.minimum(relevant, k) / some
+        yield _of_relevant(name, recall, k / np.maximum(candidates, 1), best, relevant)
 
 
 def _of_relevant(
-    name: Document, values: Floats, chance: Floats, relevant: NDArray[np.int64]
+    name: Document, values: Floats, chance: Floats, best: Floats, relevant: NDArray[np.int64]
 ) -> Column:
     """Return a metric that queries without anything relevant do not have."""
     has = relevant > 0
-    return Column(name, np.where(has, values, np.nan), np.where(has, chance, np.nan))
+    return Column(name, *(np.where(has, each, np.nan) for each in (values, chance, best)))
+
+
+def _of_best(name: Document, values: Floats, chance: Floats) -> Column:
+    """Return a metric that is a share of the best."""
+    return Column(name, values, chance, np.where(np.isnan(values), np.nan, 1.0))
 
 
 def _gains(judged: Judged, depths: Depths, n: int, cut: int | None) -> Iterator[Column]:
@@ -120,7 +131,7 @@ def _gains(judged: Judged, depths: Depths, n: int, cut: int | None) -> Iterator[
     for i, k in enumerate(depths.gains):
         whole = cut is None and i == len(depths.gains) - 1
         name: Document = {"metric": "ndcg"} if whole else {"metric": "ndcg", "k": int(k)}
-        yield Column(name, values[:, i], chance[:, i])
+        yield _of_best(name, values[:, i], chance[:, i])
 
 
 def _near(judged: Judged, depths: Depths, wanted: Wanted) -> Iterator[Column]:
@@ -131,10 +142,10 @@ def _near(judged: Judged, depths: Depths, wanted: Wanted) -> Iterator[Column]:
     values, chance = _shares(judged.near, judged.nearest), _shares(found, judged.nearest)
     for k in depths.hits:
         i = int(np.searchsorted(depths.near, k))
-        yield Column({"metric": "hp", "k": int(k)}, values[:, i], chance[:, i])
+        yield _of_best({"metric": "hp", "k": int(k)}, values[:, i], chance[:, i])
     last = int((depths.near <= wanted.average).sum())  # these are 1, 2, …
     name = {"metric": "ahp", "k": int(depths.near[last - 1])}
-    yield Column(name, values[:, :last].mean(axis=1), chance[:, :last].mean(axis=1))
+    yield _of_best(name, values[:, :last].mean(axis=1), chance[:, :last].mean(axis=1))
 
 
 def _shares(found: Floats, best: Floats) -> Floats:

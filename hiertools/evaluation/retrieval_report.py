@@ -12,6 +12,7 @@ from hiertools.evaluation.retrieval_columns import Column
 from hiertools.evaluation.tables import LEVEL
 from hiertools.files.json import Document
 from hiertools.metrics import ratios
+from hiertools.metrics.classes import adjusted
 from hiertools.metrics.ratios import Ratios
 from hiertools.taxonomy import Taxonomy
 
@@ -44,7 +45,7 @@ def metric_rows(
         row = {**column.name, "value": float(column.values[there].mean())}
         if ends is not None:
             row |= {"low": float(ends[0, i]), "high": float(ends[1, i])}
-        row |= _above_chance(row["value"], column.chance[there])
+        row |= _above_chance(row["value"], column.chance[there], column.best[there])
         yield {**row, **beside.get(column.label, {}), "queries": int(there.sum())}
 
 
@@ -55,12 +56,13 @@ def _ratios(values: Sequence[Floats]) -> Ratios:
     return Ratios(np.where(there, table, 0.0), there.astype(np.float64))
 
 
-def _above_chance(value: float, chance: Floats) -> Document:
-    """Return chance, and how far the value is from it to 1: 0 for chance, 1 for perfect."""
+def _above_chance(value: float, chance: Floats, best: Floats) -> Document:
+    """Return chance, and how far the value is from there to the best that can be."""
     mean = float(chance.mean())
     if not np.isfinite(mean):
         return {}
-    return {"chance": mean} | ({"adjusted": (value - mean) / (1 - mean)} if mean < 1 else {})
+    far = adjusted(value, mean, float(best.mean()))
+    return {"chance": mean} | ({} if far is None else {"adjusted": far})
 
 
 def _differences(

@@ -10,6 +10,7 @@ from hiertools.errors import UserError
 from hiertools.evaluation import retrieval, retrieval_sides
 from hiertools.evaluation.retrieval_columns import Wanted
 from hiertools.evaluation.retrieval_relevance import Worths
+from hiertools.evaluation.retrieval_report import Resamples
 from hiertools.evaluation.retrieval_sides import Sides, Tree
 from hiertools.files.hierarchy import Edge, Hierarchy, Node
 from hiertools.files.inputs import Source
@@ -285,11 +286,22 @@ def test_a_perfect_ranking_has_one_and_its_reverse_less():
             scores[row, place[key]] = nearness(own, name)
     best, worst = (judged(queries, searched, each)[2].columns for each in (scores, -scores))
     for column, other in zip(best, worst, strict=True):
-        reaches_one = not column.label.startswith("recall") and column.label != "precision@10"
-        if reaches_one:
+        if not column.label.startswith(("recall", "precision")):
             np.testing.assert_allclose(column.values[np.isfinite(column.values)], 1)
+        np.testing.assert_allclose(column.values, column.best, err_msg=column.label)
         assert np.nanmean(other.values) < np.nanmean(column.values)
         assert np.nanmean(other.values) <= np.nanmean(column.chance)
+
+
+def test_the_best_is_what_a_perfect_ranking_has_whether_cut_or_not():
+    queries, searched = table("q", ["cat", "rock"]), table("g", CLASSES * 12)
+    scores = np.array([[nearness(own, name) for name in CLASSES * 12] for own in ("cat", "rock")])
+    for given in ("whole", 7):
+        case, taxonomy, outcome = judged(queries, searched, scores, given=given)
+        how = Resamples(10, 0)
+        found = retrieval.metrics(case, outcome.columns, None, taxonomy, how, {}, {})
+        for row in found.metrics:
+            np.testing.assert_allclose(row["adjusted"], 1, err_msg=str(row))
 
 
 def test_a_query_without_anything_relevant_has_no_metrics_of_relevance():
