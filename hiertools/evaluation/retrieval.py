@@ -56,20 +56,19 @@ def places_of(
 def rankings(case: Case, hits: Sequence[NDArray[np.int64]], most: int) -> Rankings:
     """Return rankings of a case. most: how many hits were asked for, 0 if nobody knows.
 
-    A query takes room among its own hits: so many less are compared.
+    A query takes room among its own hits: so many less are compared, of all queries.
     """
     places = [found[found >= 0].astype(np.int32) for found in hits]
-    first = case.barred.first
-    kept = [
-        int((~np.isin(found, case.barred.places[first[i] : first[i + 1]])).sum())
-        for i, found in enumerate(places)
-    ]
+    first, barred = case.barred
     asked = max(most, max((len(found) for found in places), default=0))
+    kept = [
+        found[~np.isin(found, barred[first[i] : first[i + 1]])] for i, found in enumerate(places)
+    ]
     full = len(case.gallery.ids) - np.diff(first)
-    if (np.array(kept) == full).all():
-        return Rankings(places, None)
-    taken = max((len(found) - n for found, n in zip(places, kept, strict=True)), default=0)
-    return Rankings(places, asked - taken)
+    if (np.array([len(found) for found in kept]) == full).all():
+        return Rankings(kept, None)
+    taken = max(len(found) - len(rest) for found, rest in zip(places, kept, strict=True))
+    return Rankings([found[: asked - taken] for found in kept], asked - taken)
 
 
 def of_scores(

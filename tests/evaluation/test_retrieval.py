@@ -202,6 +202,11 @@ def test_a_query_among_its_own_hits_shortens_what_is_compared():
     material = made(seed=2)
     _, _, outcome = judged(*material, given=10)
     assert outcome.cut == 9  # some query is among its first ten
+    # the tenth hit of queries that are no candidates is not judged either
+    nine = judged(*material, given=9, exclude="none")[2]
+    foreign = ~np.isin(material[0].id, material[1].id)
+    for column, same in zip(outcome.columns, nine.columns, strict=True):
+        np.testing.assert_array_equal(column.values[foreign], same.values[foreign])
     _, _, outcome = judged(*material, given=10, exclude="none")
     assert outcome.cut == 10
 
