@@ -118,7 +118,7 @@ def _named(found: Taxonomy) -> list[tuple[str, Mask]]:
 
 def _by_depth(found: Taxonomy) -> list[tuple[str, Mask]]:
     same = np.eye(len(found.classes), dtype=np.bool_)
-    depths = range(1, int(found.depths.max(initial=0)) + 1)
+    depths = range(int(found.depths.max(initial=0)) + 1)
     return [
         (f"depth-{depth}", _shared(found.above[:, found.depths >= depth]) | same)
         for depth in depths

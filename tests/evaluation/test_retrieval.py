@@ -278,7 +278,10 @@ def test_without_named_levels_depths_are_levels():
     """Below a root above both roots: life at depth 0; animal and tree at 1; rock is a root."""
     _, _, outcome = judged(*made(), found_tree=tree(levels=None))
     labels = [column.label for column in outcome.columns if column.label.startswith("map@")]
-    assert labels == ["map@r", "map@depth-1"]
+    assert labels == ["map@r", "map@depth-0", "map@depth-1"]
+    values = {column.label: column.values for column in outcome.columns}
+    named = {column.label: column.values for column in judged(*made())[2].columns}
+    np.testing.assert_array_equal(values["map@depth-0"], named["map@realm"])  # rock is of one
 
 
 def test_a_perfect_ranking_has_one_and_its_reverse_less():
