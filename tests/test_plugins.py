@@ -71,7 +71,9 @@ def test_the_listing_imports_nothing_heavy():
     result = subprocess.run(command, capture_output=True, text=True, check=True)
     annotations, encoders, losses, modules = result.stdout.splitlines()
     assert annotations == "coco[:label=…][,skip=…], openimages, voc[:one_based=…]"
-    assert encoders.startswith("lite0[:size=…], model:PATH, open_clip:MODEL[,weights=…][,random=…], timm:")
+    assert encoders.startswith(
+        "lite0[:size=…], model:PATH, open_clip:MODEL[,weights=…][,random=…], timm:"
+    )
     assert losses.startswith("angular[:positives=…], entailment[:weight=…][,distance=…]")
     assert HEAVY.isdisjoint(modules.split())
 
