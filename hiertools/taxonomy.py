@@ -6,7 +6,7 @@ that of the outputs of a classifier.
 
 import hashlib
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
@@ -129,9 +129,14 @@ def of_hierarchy(
     nodes = at_or_above(hierarchy, chosen)
     kept = set(nodes)
     names = {node.id: node.name for node in hierarchy.nodes if node.id in kept}
-    return Taxonomy(
-        chosen, nodes, names, {node: parents[node] for node in nodes}, distance, hierarchy
+    above = replace(  # heights are of what a file keeps, so that they are the same there
+        hierarchy,
+        nodes=[node for node in hierarchy.nodes if node.id in kept],
+        edges=[edge for edge in hierarchy.edges if edge.child in kept],
+        leaves=chosen,
+        distance=distance,
     )
+    return Taxonomy(chosen, nodes, names, {node: parents[node] for node in nodes}, distance, above)
 
 
 def of_document(document: Document, name: str) -> Taxonomy:

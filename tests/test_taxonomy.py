@@ -66,6 +66,15 @@ def test_a_document_gives_the_same_taxonomy():
     np.testing.assert_array_equal(again.distances, found.distances)
 
 
+def test_heights_are_of_what_a_file_keeps():
+    edges = [("r", "a"), ("a", "x"), ("a", "y"), ("r", "z"), ("z", "v"), ("v", "w")]
+    found = of(hierarchy(edges, leaves=["x", "y", "w"]), classes=["x", "y"], distance="height")
+    again = taxonomy.of_document(found.document(), "model.h5")
+    assert again.digest == found.digest
+    np.testing.assert_array_equal(found.distances, again.distances)
+    np.testing.assert_array_equal(found.distances, [[0, 0.5], [0.5, 0]])
+
+
 def test_the_digest_knows_order_edges_and_distance():
     others = [of(classes=["x", "y", "z"]), of(distance="height"),
               of(hierarchy(EDGES[:-1] + [("a", "z")]))]  # fmt: skip
