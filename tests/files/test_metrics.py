@@ -21,7 +21,8 @@ OTHER = {"metric": "transport", "k": 150000, "value": 16.3, "queries": 20}
 PLACES = {
     "metric": "recall", "of": "city", "km": 25, "value": 0.4381, "low": 0.43, "high": 0.45,
     "chance": 0.0003, "adjusted": 0.4379, "frequent": 0.01, "coverage": 0.93, "against": 0.43,
-    "difference": 0.0081, "difference_low": -0.0002, "difference_high": 0.016, "p": 0.057, "queries": 2997,
+    "difference": 0.0081, "difference_low": -0.0002, "difference_high": 0.016,
+    "p": 0.057, "queries": 2997,
 }  # fmt: skip
 TABLES = {"classes": [{"label": "/m/car", "queries": 3}, {"label": "/m/door", "queries": 2}]}
 
