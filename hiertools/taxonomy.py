@@ -73,8 +73,12 @@ class Taxonomy:
 
     @property
     def similarities(self) -> NDArray[np.float64]:
-        """Return 1 / (1 + d) of every two classes, WordNet's path similarity."""
-        return 1 / (1 + self.distances)
+        """Return how near every two classes are: 1 / (1 + d), or 1 - d of heights.
+
+        The first is WordNet's path similarity, the second that of Barz & Denzler 2019
+        (arXiv:1809.09924), eq. 2.
+        """
+        return 1 - self.distances if self.distance == HEIGHT else 1 / (1 + self.distances)
 
     def parent(self, key: str) -> str | None:
         """Return the parent of least depth, of which the first by id; None for a root."""

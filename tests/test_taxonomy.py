@@ -47,6 +47,11 @@ def test_a_path_goes_by_the_parents_of_least_depth():
     }  # fmt: skip
 
 
+def test_similarities_are_of_the_kind_of_the_distance():
+    found = of(distance="height").similarities
+    np.testing.assert_array_equal(found, [[1, 0, 0.5], [0, 1, 0.5], [0.5, 0.5, 1]])
+
+
 def test_heights_are_those_of_the_lowest_common_ancestor():
     found = of(distance="height").distances
     np.testing.assert_array_equal(found, [[0, 1, 0.5], [1, 0, 0.5], [0.5, 0.5, 0]])

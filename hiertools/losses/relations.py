@@ -72,15 +72,6 @@ def kernel(distances: Float[Tensor, "*n"], decay: float | int) -> Float[Tensor, 
     return torch.where(distances > 0, -decay * distances, 0).exp()
 
 
-def similarities(distances: Float[Array, "C C"], *, distance: str) -> Float[Array, "C C"]:
-    """Return 1 / (1 + d) of path distances, and 1 - d of heights, which are in [0, 1].
-
-    The first is WordNet's path similarity, the second that of Barz & Denzler 2019
-    (arXiv:1809.09924), eq. 2.
-    """
-    return 1 - distances if distance == "height" else 1 / (1 + distances)
-
-
 def related_within(distances: Float[Array, "C C"], *, at_most: float | int) -> Bool[Array, "C C"]:
     """Return which distinct classes are at most so far apart."""
     return (distances <= at_most) & ~np.eye(len(distances), dtype=bool)

@@ -1,8 +1,8 @@
 """What it costs an item that its class is another than the query's: class-aware ranking.
 
 z are embeddings of length 1, d(a, b) the distance of two classes in the hierarchy, sim = 1 / (1 +
-d), c_q and c_i the classes of the query and the item. HIGHER scores are better. The paper (Sec.
-III-C) ranks by "weighted distances" and gives no formula; these are ours:
+d), or 1 - d of heights, c_q and c_i the classes of the query and the item. HIGHER scores are
+better. The paper (Sec. III-C) ranks by "weighted distances" and gives no formula; these are ours:
 
   additive  -( (1 - z_q.z_i) + mu (1 - sim(c_q, c_i)) )
   power     -( |z_q - z_i| w^-kappa ), w = exp(-0.3 d(c_q, c_i)): the weight of Eq. 6 before it is

@@ -36,7 +36,7 @@ class Lesson:
     @cached_property
     def similarities(self) -> NDArray[np.float64]:
         """Return how near every two classes are, in [0, 1]."""
-        return relations.similarities(self.tree.distances, distance=self.tree.distance)
+        return self.tree.similarities
 
     @cached_property
     def fixed(self) -> NDArray[np.float64] | None:

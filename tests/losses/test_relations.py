@@ -68,14 +68,6 @@ def test_the_kernel_is_omega_times_the_sum_of_its_row():
     np.testing.assert_array_equal(relations.kernel(D, math.inf), np.eye(3))
 
 
-def test_similarities_are_of_the_kind_of_the_distance():
-    d = D.numpy()
-    path = relations.similarities(d, distance="path")
-    np.testing.assert_allclose(path, [[1, 1 / 3, 0.2], [1 / 3, 1, 0.2], [0.2, 0.2, 1]])
-    height = relations.similarities(d / 4, distance="height")
-    np.testing.assert_allclose(height, [[1, 0.5, 0], [0.5, 1, 0], [0, 0, 1]])
-
-
 def test_related_are_distinct_classes_that_are_near():
     d = D.numpy()
     found = relations.related_within(d, at_most=2)
