@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 import torch
 
+from hiertools.errors import UsageError
 from hiertools.kernels.pair_errors import distances, eps
 from hiertools.losses import class_pairs, relations
 from hiertools.losses.classes import pairwise
@@ -38,8 +39,10 @@ def by_loops(given, *, balance, margin, decay, form, repelling, with_self, avera
 
 
 @pytest.mark.parametrize("average", [0.0, 0.9])
-@pytest.mark.parametrize("with_self", [True, False])
-@pytest.mark.parametrize("repelling", ["complement", "literal", "uniform"])
+@pytest.mark.parametrize(
+    ("repelling", "with_self"),
+    [("complement", True), ("literal", True), ("literal", False), ("uniform", True)],
+)
 @pytest.mark.parametrize("form", ["prototype", "sample", "head"])
 def test_is_what_loops_give(form, repelling, with_self, average):
     for seed in range(3):
@@ -160,3 +163,9 @@ def test_moving_averages_bring_in_classes_that_are_not_in_the_batch():
     whole = loss("pairwise:margin=1", given)
     torch.testing.assert_close(loss("pairwise:margin=1,average=0.9", with_averages), whole)
     assert loss("pairwise:margin=1", with_averages) > whole
+
+
+@pytest.mark.parametrize("repelling", ["complement", "uniform"])
+def test_what_omega_holds_is_for_those_that_have_omega(repelling):
+    with pytest.raises(UsageError, match="with_self=false is of omega"):
+        pairwise.loss(outputs(), repelling=repelling, with_self=False)

@@ -19,6 +19,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from hiertools.errors import UsageError
 from hiertools.losses import given
 from hiertools.losses.class_pairs import Pairs, pairs
 from hiertools.losses.classes import cross_entropy
@@ -51,6 +52,8 @@ def loss(
     """
     given.at_least_0(balance=balance, margin=margin, decay=decay)
     given.one_of(REPELLING, repelling=repelling)
+    if not with_self and repelling != "literal":
+        raise UsageError("with_self=false is of omega: take repelling=literal")
     flat = cross_entropy.loss(outputs)
     if not balance:
         return flat
