@@ -74,13 +74,16 @@ def above(graph: ClassGraph, classes: Iterable[str]) -> ClassGraph:
 
 
 def with_root(graph: ClassGraph, root: str) -> ClassGraph:
-    """Return the graph with one node above all its roots; a root of that id stays where it is."""
-    if graph.parents.get(root):
-        raise UserError(f"the root {root!r} has a parent: {graph.parents[root][0]!r}")
-    parents: Graph = {root: []}
-    for node, over in graph.parents.items():
-        if node != root:
-            parents[node] = over or [root]
+    """Return the graph with a node above all its roots; as it is if that node is there already.
+
+    Raises `UserError` if the node is there and is not above all others.
+    """
+    roots = [node for node, over in graph.parents.items() if not over]
+    if roots == [root]:
+        return graph
+    if root in graph.parents:
+        raise UserError(f"there is a node {root!r} already: give --root an id that no node has")
+    parents: Graph = {root: []} | {node: over or [root] for node, over in graph.parents.items()}
     return _of_nodes(replace(graph, names={root: root} | graph.names), parents)
 
 

@@ -44,6 +44,11 @@ def read_table(source: Source, *, levels: Sequence[str] | None, name: str | None
     columns = [CHILD, PARENT] if edges else list(levels or [c for c in header if c != name])
     if twice := repeated([*columns, *([name] if name else [])]):
         raise UserError(f"{source.name}: the column {twice[0]!r} has two parts to play")
+    if levels is None and len(columns) == 1:
+        raise UserError(
+            f"{source.name}: has one column, {columns[0]!r}, and no commas; for classes that are"
+            " under nothing name it with --levels"
+        )
     found, classes = _Found(), dict[str, None]()
     for batch, row, cells in _rows(source, columns, name):
         if edges:
@@ -54,6 +59,8 @@ def read_table(source: Source, *, levels: Sequence[str] | None, name: str | None
         classes[lowest] = None
         if name:
             _call(found, batch, row, lowest, cells[-1])
+    if not classes:
+        raise UserError(f"{source.name}: has no rows below its header")
     held = {parent for over in found.parents.values() for parent in over}
     keys = [key for key in classes if key not in held]
     names = {key: found.names.get(key, key) for key in found.parents}

@@ -75,7 +75,7 @@ def write(run: "Run", graph: "ClassGraph", options: dict[str, Any], source: "Doc
 
 
 def _report(hierarchy: "Hierarchy") -> None:
-    from hiertools.terminal import say
+    from hiertools.terminal import say, warn
 
     found = hierarchy.statistics
     pruned = f"; {found['pruned']:,} with one child pruned" if found["pruned"] else ""
@@ -85,6 +85,8 @@ def _report(hierarchy: "Hierarchy") -> None:
     )
     if several := found["several_parents"]:
         say(f"{several:,} classes are under a node with several parents, or have several")
+    if not hierarchy.edges:
+        warn("no class is under another node: all are equally far apart")
 
 
 def _write_distances(run: "Run", hierarchy: "Hierarchy", path: Path, overwrite: bool) -> None:

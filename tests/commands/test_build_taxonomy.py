@@ -24,6 +24,8 @@ def run(hier, tmp_path):
     (tmp_path / "list.txt").write_text(f"{ids['cat']}\n\n{ids['Laika']} first dog in space\n")
     (tmp_path / "levels.csv").write_text(LEVELS)
     (tmp_path / "edges.csv").write_text(EDGES)
+    (tmp_path / "semicolons.csv").write_text(EDGES.replace(",", ";"))
+    (tmp_path / "empty.csv").write_text("kind,class\n")
 
     def run(*arguments, stdin=b"", **more):
         return hier("build-taxonomy", *arguments, cwd=tmp_path, stdin=stdin, **more)
@@ -120,7 +122,9 @@ def test_classes_may_be_inner_nodes_in_any_order(run, tmp_path):
         (["table", "levels.csv", "--classes", "-"], "cod\ntrout\n", 3, "lacks 1 (trout)"),
         (["table", "levels.csv", "--classes", "-"], "cod\ncod\n", 3, "'cod' is there twice"),
         (["table", "levels.csv", "--levels", "kind,,class"], "", 2, "--levels kind,,class: write"),
-        (["table", "levels.csv", "--root", "ray"], "", 3, "levels.csv: the root 'ray' has a"),
+        (["table", "levels.csv", "--root", "ray"], "", 3, "there is a node 'ray' already"),
+        (["table", "semicolons.csv"], "", 3, "semicolons.csv: has one column, 'child;parent'"),
+        (["table", "empty.csv"], "", 3, "empty.csv: has no rows below its header"),
         (["table", "levels.csv", "--distances", "-"], "", 2, "name a file with --distances"),
         (["table", "levels.csv", "-o", "edges.csv"], "", 5, "edges.csv"),
         (["table", "none.csv"], "", 3, "none.csv: no such file"),
