@@ -106,6 +106,15 @@ def of_probabilities(name: str, items: Items, rows: Array, width: int) -> Output
     return Outputs(name, width, items, rows, logits)
 
 
+def are_like_probabilities(rows: Array) -> bool:
+    """Return whether rows could be probabilities: none below 0, and each sums to 1."""
+    found = np.asarray(rows, np.float64)
+    if not len(found) or found.ndim != 2 or found.shape[1] < 2:
+        return False
+    with np.errstate(invalid="ignore"):
+        return bool((found >= 0).all() and (abs(found.sum(1) - 1) <= SUM_TOLERANCE).all())
+
+
 def of_model(name: str, items: Items, rows: Array, model: Model) -> Outputs:
     """Return what the head of a model makes of embeddings, computed in float64."""
     head = of_weights(model.weights, model.meta).double()

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from hiertools.files.json import Document
     from hiertools.files.provenance import Run
 
+SHOWN = 3  # classes of an order
 LEAST_KEPT = 0.5  # of the probability of a certain class; with less a rule says more than an image
 
 
@@ -222,8 +223,9 @@ def classify(
     known = classify_inputs.known(run, options)
     found = classify_inputs.outputs(run, known, outputs, ids, options)
     if model is None and classes is None:
-        size = len(known.taxonomy.classes)
-        say(f"the {size:,} classes are the leaves of {hierarchy}, in their order")
+        size, shown = len(known.taxonomy.classes), ", ".join(known.taxonomy.classes[:SHOWN])
+        name = "standard input" if hierarchy == inputs.STDIN else hierarchy
+        say(f"the {size:,} classes are the leaves of {name}, in their order: {shown} …")
     settings |= _learned(run, known, found, settings, options)
     classifier = _classifier(known, settings, k)
     header = _header(known, settings, k)
@@ -375,6 +377,8 @@ def _header(known: "Known", settings: dict[str, Any], k: int) -> "Document":
     from hiertools.files.model import digest_of
 
     found: Document = {"model": None if known.model is None else digest_of(known.model)}
+    if known.model is not None:
+        found["counts"] = known.model.meta["counts"]
     found |= {"taxonomy": known.taxonomy.digest, "classes": known.taxonomy.classes}
     if "distance" in settings:
         settings = {**settings, "distance": known.taxonomy.distance}

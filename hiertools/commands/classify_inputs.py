@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from hiertools.search.choosing import Rows
     from hiertools.taxonomy import Taxonomy
 
+LOOKED_AT = 1024  # rows, to see whether they are probabilities
 LEAST_HELD_OUT = 2  # items: a temperature of one, a threshold of another
 
 
@@ -108,9 +109,9 @@ def _of_embeddings(
     from hiertools.files.embeddings import read_embeddings
     from hiertools.search.placing import check_fit
 
+    read = read_embeddings(path)
     if ids is not None or options["key"] is not None:
         raise UsageError(f"{path} has ids of its own: --ids and --key are for other files")
-    read = read_embeddings(path)
     run.add_input(path, inputs.digest_file(path), read.chain)
     if _are_outputs(read.meta, found.model):
         return _taken(str(path), read.items, read.vectors, found, options)
@@ -158,7 +159,10 @@ def _taken(
     name: str, table: "Items", rows: Any, found: Known, options: dict[str, Any]
 ) -> "Outputs":
     from hiertools.classification import logits
+    from hiertools.terminal import warn
 
+    if not options["probabilities"] and logits.are_like_probabilities(rows[:LOOKED_AT]):
+        warn(f"{name}: the rows sum to 1, as probabilities do; give --probabilities if they are")
     take = logits.of_probabilities if options["probabilities"] else logits.of_logits
     return take(name, table, rows, len(found.taxonomy.classes))
 
@@ -185,6 +189,7 @@ def held_out(
             f"{path}: {len(both):,} of its {len(held.items):,} items are to be classified too, such"
             f" as {decode(held.items.id[both[0]])!r}; hold other items out"
         )
+    _warn_if_learned(found, path)
     table = held.items
     if labels is not None:
         table = run.used(labels, item_table.join(table, labels))
@@ -195,3 +200,15 @@ def held_out(
     if len(truth) < LEAST_HELD_OUT:
         raise UserError(f"{path}: has {len(truth)} items; hold out {LEAST_HELD_OUT} or more")
     return held.all(), truth
+
+
+def _warn_if_learned(found: Known, path: Path) -> None:
+    """Warn where the model was trained on the held-out items: of these it is too sure."""
+    from hiertools.files import inputs
+    from hiertools.terminal import warn
+
+    if found.model is None or not found.model.chain:
+        return
+    read = {each["sha256"] for each in found.model.chain[-1]["inputs"]}
+    if inputs.digest_file(path) in read:
+        warn(f"{path}: the model was trained with these items, and is surer of them than of others")

@@ -8,7 +8,7 @@ import pytest
 
 from hiertools.classification import logits as of
 from hiertools.cli import main
-from hiertools.files import kinds
+from hiertools.files import inputs, kinds
 from hiertools.files.class_predictions import read_class_predictions
 from hiertools.files.embeddings import write_embeddings
 from hiertools.files.hierarchy import write_hierarchy
@@ -401,3 +401,28 @@ def test_info_and_check_know_the_file(capsys):
     assert main(["info", "predictions.jsonl", "--json"]) == 0
     assert json.loads(capsys.readouterr().out)["by_depth"] == {"2": N}
     assert main(["check", "predictions.jsonl"]) == 0
+
+
+def test_probabilities_that_are_taken_for_logits_are_said(capsys):
+    e = np.exp(LOGITS)
+    np.save("p.npy", e / e.sum(1, keepdims=True))
+    run("p.npy", *FOREIGN[1:])
+    assert "p.npy: the rows sum to 1, as probabilities do; give --prob" in capsys.readouterr().err
+    run(*FOREIGN, "--overwrite")
+    run("p.npy", *FOREIGN[1:], "--probabilities", "--overwrite")
+    assert "sum to 1" not in capsys.readouterr().err
+
+
+def test_held_out_items_that_a_model_was_trained_on_are_said(capsys):
+    """A model is surer of these: a temperature of them does not fit others."""
+    record = {"inputs": [{"path": "held.h5", "sha256": inputs.digest_file(Path("held.h5"))}]}
+    write_model(Path("t.h5"), classes_made.model(), chain=[record], overwrite=True)
+    run("e.h5", "--model", "t.h5", "--calibrate", "held.h5")
+    assert "warning: held.h5: the model was trained with these items" in capsys.readouterr().err
+    run("e.h5", "--model", "m.h5", "--calibrate", "held.h5", "--overwrite")
+    assert "was trained with" not in capsys.readouterr().err
+
+
+def test_predictions_of_a_model_say_how_many_items_it_learned_of():
+    run("e.h5", "--model", "m.h5")
+    assert lines()[0]["counts"] == classes_made.model().meta["counts"]
