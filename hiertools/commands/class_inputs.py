@@ -61,6 +61,7 @@ def of_embeddings(run: "Run", tree: "Taxonomy", options: dict[str, Any]) -> Inpu
         check_alike([*paths, *others], [*found, *read])
         given = {**options, "table": None, "subset": None, "allow_absent": True}
         rows, codes, _ = _labelled(run, _table(read, others), listed(others), tree, given)
+        _check_apart(table, rows, listed(others))
         held_out = HeldOut(held.take(held.find(rows.id)[0]), codes)
     return Inputs(made, held_out, {"taxonomy": tree.digest, "embeddings": digests, **more})
 
@@ -138,3 +139,17 @@ def _labelled(
         table, tree, name, options["hierarchy"], allow_absent=options["allow_absent"]
     )
     return table, labels, more
+
+
+def _check_apart(learned: "Items", held_out: "Items", name: str) -> None:
+    """Raise `UserError` if items are held out and learned from."""
+    import numpy as np
+
+    from hiertools.files.items import decode
+
+    both = held_out.id[np.isin(held_out.id, learned.id)]
+    if len(both):
+        raise UserError(
+            f"{name}: {len(both):,} of its {len(held_out):,} items are learned from too, such as"
+            f" {decode(both[0])!r}; hold other items out"
+        )

@@ -387,13 +387,23 @@ def _train(
     )  # fmt: skip
     if not complete(run, files, training, ranks):
         return
-    say(f"{files.output}: {material.features:,} to {plan.dimension:,} numbers")
+    say(f"{files.output}: {material.features:,} to {plan.dimension:,} numbers{_learned(files.log)}")
     bad = ranks.union(material.source.bad)
     rejects = Path(f"{files.output}.rejects.jsonl")
     if ranks.is_first and (bad or rejects.exists()):  # an older list is not of this run
         _reject(run, rejects, bad)
     if len(bad) > options["max_bad"]:
         raise ranks.once(SkippedError(f"{len(bad):,} items could not be used; see {rejects}"))
+
+
+def _learned(log: Path) -> str:
+    """Return how a training ended, by the last lines of its log."""
+    from hiertools.files.log import read_log
+
+    lines = read_log(log)[1]
+    held_out = [line["held_out"] for line in lines if "held_out" in line]
+    said = f"; loss {lines[-1]['loss']:.4g}" if lines else ""
+    return said + (f", accuracy of held-out items {held_out[-1]:.4f}" if held_out else "")
 
 
 def _job(run: "Run", options: dict[str, Any]) -> _Job:
@@ -444,15 +454,15 @@ def _say_related(lesson: "Lesson") -> None:
     from hiertools.terminal import say, warn
 
     about = lesson.describe()
-    if about["rule"] is None:
+    if about["rule"] is None or not lesson.asks_for_related():
         return
-    rule = "share a node of depth" if about["rule"] == "depth" else "are at most apart"
+    rule = "with a node above both at depth" if about["rule"] == "depth" else "apart by at most"
     alone = int((~lesson.related.any(axis=1)).sum())
     say(
-        f"{about['share']:.2%} of the pairs of classes are related ({rule} {about['at']:g});"
+        f"{about['share']:.2%} of the pairs of classes are related, {rule} {about['at']:g};"
         f" {alone:,} classes are related to none"
     )
-    if about["share"] in (0, 1) and lesson.asks_for_related():
+    if about["share"] in (0, 1):
         what = "no two classes" if about["share"] == 0 else "all classes"
         warn(f"{what} are related: give another --related-distance or --related-depth")
 

@@ -221,10 +221,10 @@ def test_which_classes_are_related(folder, tmp_path, options, related):
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        (["--related-distance", 2], "33.33% of the pairs of classes are related (are at most apart"
-         " 2); 0 classes are related to none"),
-        (["--related-depth", 2], "0.00% of the pairs of classes are related (share a node of depth"
-         " 2); 4 classes are related to none"),
+        (["--related-distance", 2], "33.33% of the pairs of classes are related, apart by at most"
+         " 2; 0 classes are related to none"),
+        (["--related-depth", 2], "0.00% of the pairs of classes are related, with a node above both"
+         " at depth 2; 4 classes are related to none"),
         (["--related-depth", 2], "warning: no two classes are related: give another"),
         ([], "warning: all classes are related: give another --related-distance or --related"),
     ],
@@ -325,7 +325,7 @@ def bad(folder, tmp_path_factory):
             "leafless",
             "leafless.json: the hierarchy has no leaves, so there are no classes",
         ),
-        (["few"], "few.h5", "few.h5: is an embeddings file; an entities file is needed"),
+        (["few"], "few.h5", "few.h5: is an embeddings file; a hierarchy is needed"),
         (["few"], "nowhere", "nowhere.json: no such file"),
     ],
 )
@@ -582,3 +582,17 @@ def test_pictures_that_are_bad_or_in_no_folder(folder, tmp_path, capsys):
     assert "1 of 10 images are in no folder of a class, such as 'loose'; give --table" in error
     assert main(on_images(folder, tmp_path / "n.h5", images=tmp_path / "nowhere")) == 3
     assert "nowhere: no such folder" in capsys.readouterr().err
+
+
+def test_held_out_items_are_not_learned_from(folder, tmp_path, capsys):
+    words = given(folder, tmp_path / "m.h5", "--epochs", 1)
+    assert main([*words, "--validation", str(folder / "all.h5")]) == 3
+    assert "items are learned from too, such as" in capsys.readouterr().err
+
+
+def test_how_a_training_ended_is_said(folder, tmp_path, capsys):
+    words = given(folder, tmp_path / "m.h5", "--epochs", 2, "--validation", folder / "held.h5")
+    assert main(words) == 0
+    lines = read_log(Path(f"{tmp_path / 'm.h5'}.log.jsonl"))[1]
+    said = f"loss {lines[-1]['loss']:.4g}, accuracy of held-out items {lines[-1]['held_out']:.4f}"
+    assert said in capsys.readouterr().err
