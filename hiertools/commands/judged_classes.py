@@ -85,8 +85,8 @@ def check_tree(found: Predicted, tree: "Hierarchy", name: str, *, any_hierarchy:
     }
     if found.header["taxonomy"] not in digests and not any_hierarchy:
         raise UserError(
-            f"{found.name}: the predictions are of another hierarchy than {name}, with the same"
-            " classes; to judge them by this one, give --any-hierarchy"
+            f"{found.name}: the predictions are of another hierarchy than {name}, which has all"
+            " their classes; to judge them by this one, give --any-hierarchy"
         )
 
 

@@ -33,6 +33,7 @@ def evaluate(run: "Run", given: dict[str, Any]) -> "tuple[Metrics, list[Written]
         retrieval_values,
     )
     from hiertools.evaluation.retrieval_columns import Wanted
+    from hiertools.terminal import warn
 
     wanted = Wanted(
         parse_counts(given["k"], "-k"), parse_counts(given["ndcg_at"], "--ndcg-at"), given["ahp_at"]
@@ -54,6 +55,8 @@ def evaluate(run: "Run", given: dict[str, Any]) -> "tuple[Metrics, list[Written]
     else:
         case, taxonomy = retrieval_sides.by_class(sides, tree, how)
     outcome = asked.judge(case, wanted)
+    if asked.about.get("oracle_query_label"):
+        warn("the classes of queries are their true labels: this is no result of a model")
     _say_depths(wanted, outcome)
     path = given["against"]
     other = path and retrieval_inputs.other_run(run, path, asked, case, wanted)

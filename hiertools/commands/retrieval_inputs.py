@@ -172,10 +172,12 @@ def other_run(
     from hiertools.evaluation import rankings, retrieval, retrieval_values
     from hiertools.files.inputs import Source
     from hiertools.files.results import read_results
+    from hiertools.terminal import say
 
     source = Source(path)
     if retrieval_values.are_values(source):
         values = retrieval_values.read(source, case)
+        say(f"{path}: says nothing of its gain, its exclusion and its depth; they must be as here")
         run.add_input(path, source.digest())
         return values
     header, found = read_results(source)

@@ -65,7 +65,7 @@ def check_fit(found: Document, features: int, name: str, taken: Document, taker:
     if found["digest"] != taken["digest"]:
         raise UserError(
             f"{name}: is of the encoder {_encoder(found)}, {taker} of {_encoder(taken)};"
-            f" {_how_to_embed(taken['encoder'])}"
+            f" {_how_to_embed(found['encoder'], taken['encoder'])}"
         )
     if found["output"] != taken["output"]:
         raise UserError(f"{name}: has {found['output']} rows, {taker} takes {taken['output']} rows")
@@ -76,8 +76,10 @@ def check_fit(found: Document, features: int, name: str, taken: Document, taker:
         )
 
 
-def _how_to_embed(encoder: str) -> str:
+def _how_to_embed(found: str, encoder: str) -> str:
     kind, _, maker = encoder.partition(":")
+    if found == encoder and kind != "from":
+        return f"embed with --encoder {encoder}, or model:MODEL.h5 if it was fine-tuned"
     if kind == "from":
         return f"take vectors of the same maker: embed --from FILE --made-by {maker}"
     return f"embed with --encoder {encoder}"

@@ -93,13 +93,13 @@ def test_appending_gives_the_bytes_of_indexing_at_once(folder, capsys):
             "a.h5 other.h5",
             3,
             "other.h5: is of the encoder timm:x (bbbbbbbbbbbb), a.h5 of timm:x (aaaaaaaaaaaa);"
-            " embed with --encoder timm:x",
+            " embed with --encoder timm:x, or model:MODEL.h5 if it was fine-tuned",
         ),
         (
             "other.h5 --model model.h5",
             3,
             "other.h5: is of the encoder timm:x (bbbbbbbbbbbb), model.h5 of timm:x (aaaaaaaaaaaa);"
-            " embed with --encoder timm:x",
+            " embed with --encoder timm:x, or model:MODEL.h5 if it was fine-tuned",
         ),
         (
             "wide.h5 --model model.h5",

@@ -224,7 +224,7 @@ def test_two_files_of_queries_and_standard_output(capsys):
             "lorentz.h5 other.h5",
             3,
             "other.h5: is of the encoder timm:x (bbbbbbbbbbbb), lorentz.h5 of timm:x"
-            " (aaaaaaaaaaaa); embed with --encoder timm:x",
+            " (aaaaaaaaaaaa); embed with --encoder timm:x, or model:MODEL.h5 if it was fine-tuned",
         ),
         ("plain.h5 wide.h5", 3, "wide.h5: has 7 dimensions (timm:x), plain.h5 takes 6 (timm:x)"),
         ("missing.h5 q.h5", 3, "missing.h5: no such file"),
