@@ -313,7 +313,7 @@ def test_the_report_is_of_soft_weighting(capsys):
     [
         ("exact.h5 other.h5 --by weighted", 3,
          "other.h5: is of the encoder timm:x (bbbbbbbbbbbb), exact.h5 of timm:x (aaaaaaaaaaaa);"
-         " embed with --encoder timm:x"),
+         " embed with --encoder timm:x, or model:MODEL.h5 if it was fine-tuned"),
         ("plain.h5 q.h5 --by weighted", 3,
          "plain.h5: is no index of classes; give index a --model from `hiertools train classes`"),
         ("parts.h5 q.h5 --by hierarchical", 3,
@@ -377,7 +377,7 @@ def test_bad_input_is_one_line(capsys, arguments, code, message):
         ("e.h5 --model m.h5 --by soft", 2, "--method exact: --by does not apply"),
         ("other.h5 --model m.h5", 3,
          "other.h5: is of the encoder timm:x (bbbbbbbbbbbb), m.h5 of timm:x (aaaaaaaaaaaa); embed"
-         " with --encoder timm:x"),
+         " with --encoder timm:x, or model:MODEL.h5 if it was fine-tuned"),
     ],
 )  # fmt: skip
 def test_what_cannot_be_indexed_is_one_line(capsys, arguments, code, message):
