@@ -59,6 +59,7 @@ CLASSIFIED = (
     ("top-1", None), ("hierarchical-distance", 1), ("hierarchical-distance", 5),
     ("mistake-severity", 1),
 )  # fmt: skip
+NODES = (("coverage", None), ("information", None), ("distance", None), ("depth", None))
 RETRIEVED = (("map", None), ("ndcg", 10), ("ndcg", 100))
 
 
@@ -121,6 +122,8 @@ def classify(work: Path, folder: Path, rule: str) -> dict[str, float]:
             "--overwrite")  # fmt: skip
         run("evaluate", "classes", predictions, "--hierarchy", work / "tree.json",
             "-o", metrics, "--overwrite")  # fmt: skip
+    if rule == "ancestor":  # its answers are nodes, and its classes those of argmax
+        return values(metrics, NODES, of="node")
     return values(metrics, CLASSIFIED)
 
 
@@ -136,10 +139,12 @@ def search(work: Path, folder: Path, way: str) -> dict[str, float]:
     return values(metrics, RETRIEVED)
 
 
-def values(path: Path, wanted: tuple[tuple[str, int | None], ...]) -> dict[str, float]:
+def values(
+    path: Path, wanted: tuple[tuple[str, int | None], ...], of: str | None = None
+) -> dict[str, float]:
     """Return some metrics of a file, and their chance as `NAME chance`."""
     found = json.loads(path.read_text())["metrics"]
-    rows = {(row["metric"], row.get("k")): row for row in found if "of" not in row}
+    rows = {(row["metric"], row.get("k")): row for row in found if row.get("of") == of}
     numbers: dict[str, float] = {}
     for metric, k in wanted:
         row, name = rows.get((metric, k)), metric if k is None else f"{metric}@{k}"
@@ -162,6 +167,8 @@ def summary(runs: list[dict[str, float]]) -> dict[str, list[float]]:
 def show(title: str, rows: dict[str, dict[str, list[float]]]) -> None:
     """Print a table: means, and half of the range of the seeds."""
     columns = list(dict.fromkeys(key for row in rows.values() for key in row))
+    chances = {key: row[key][0] for row in rows.values() for key in row if key.endswith(" chance")}
+    columns = [key for key in columns if key not in chances]
     print(f"\n| {title} | {' | '.join(columns)} |\n|{'---|' * (len(columns) + 1)}")
     for name, row in rows.items():
         cells = [
@@ -169,6 +176,8 @@ def show(title: str, rows: dict[str, dict[str, list[float]]]) -> None:
             for key in columns
         ]
         print(f"| {name} | {' | '.join(cells)} |")
+    named = [f"{key.removesuffix(' chance')} {value:.4f}" for key, value in chances.items()]
+    print(f"\nchance: {', '.join(named)}")
 
 
 def main() -> None:
