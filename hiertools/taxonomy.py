@@ -96,14 +96,18 @@ class Taxonomy:
 
     @property
     def digest(self) -> str:
-        """Return the sha256 of the order of the classes, the edges and the distance."""
-        return hashlib.sha256(line(self.document()).encode()).hexdigest()
+        """Return the sha256 of the order of the classes, the nodes, the edges and the distance."""
+        found = {**self.document(), "nodes": [{"id": k, "name": self.names[k]} for k in self.nodes]}
+        return hashlib.sha256(line(found).encode()).hexdigest()
 
     def document(self) -> Document:
         """Return what a file keeps, so that `of_document` gives the same taxonomy."""
         return {
             "classes": self.classes,
-            "nodes": [{"id": key, "name": self.names[key]} for key in self.nodes],
+            "nodes": [
+                {"id": node.id, "name": node.name} | ({"level": node.level} if node.level else {})
+                for node in self.hierarchy.nodes
+            ],
             "edges": [[parent, key] for key in self.nodes for parent in self.parents[key]],
             "distance": self.distance,
         }
@@ -146,7 +150,14 @@ def of_hierarchy(
 def of_document(document: Document, name: str) -> Taxonomy:
     """Return the taxonomy that a file keeps. Raises `UserError` with the file's name."""
     fields = Fields(document, name)
-    nodes = [Node(node.text("id"), node.text("name")) for node in fields.objects("nodes")]
+    nodes = [
+        Node(
+            node.text("id"),
+            node.text("name"),
+            node.text("level") if "level" in node.document else None,
+        )
+        for node in fields.objects("nodes")
+    ]
     edges = []
     for edge in fields.list("edges"):
         if not (isinstance(edge, list) and [type(end) for end in edge] == [str, str]):

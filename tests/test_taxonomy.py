@@ -1,4 +1,5 @@
 import re
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -78,6 +79,14 @@ def test_heights_are_of_what_a_file_keeps():
     assert again.digest == found.digest
     np.testing.assert_array_equal(found.distances, again.distances)
     np.testing.assert_array_equal(found.distances, [[0, 0.5], [0.5, 0]])
+
+
+def test_a_document_keeps_the_names_of_levels():
+    graph = hierarchy()
+    named = replace(graph, nodes=[replace(node, level=node.name * 2) for node in graph.nodes])
+    again = taxonomy.of_document(of(named).document(), "model.h5")
+    assert [node.level for node in again.hierarchy.nodes] == ["RR", "AA", "BB", "XX", "YY", "ZZ"]
+    assert again.digest == of(named).digest == of(graph).digest
 
 
 def test_the_digest_knows_order_edges_and_distance():
