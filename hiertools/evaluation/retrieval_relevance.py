@@ -57,7 +57,7 @@ def _unused(hierarchy: Hierarchy, classes: set[str]) -> list[str]:
 def of_taxonomy(found: Taxonomy, how: Worths) -> Relevance:
     """Return what classes are worth to each other."""
     named = {SAME: np.eye(len(found.classes), dtype=np.bool_), **dict(_levels(found))}
-    near = 1 - _heights(found) if how.similarity == HEIGHT else found.similarities
+    near = 1 - _heights(found) if how.similarity == HEIGHT else _inverse(found)
     return Relevance(
         tuple(named), np.stack(list(named.values()), axis=1), worth(gains(found, how)), worth(near)
     )
@@ -70,13 +70,18 @@ def gains(found: Taxonomy, how: Worths) -> Floats:
     & Denzler 2019 (arXiv:1809.09924), eq. 2.
     """
     if how.gain == INVERSE:
-        return found.similarities
+        return _inverse(found)
     if how.gain == EXPONENTIAL:
         decayed: Floats = np.exp(-how.decay * found.distances)
         return decayed
     if how.gain == HEIGHT:
         return 1 - _heights(found)
     return np.eye(len(found.classes))
+
+
+def _inverse(found: Taxonomy) -> Floats:
+    inverse: Floats = 1 / (1 + found.distances)
+    return inverse
 
 
 def _heights(found: Taxonomy) -> Floats:
