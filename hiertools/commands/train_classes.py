@@ -22,16 +22,19 @@ from hiertools.commands.options import (
     Workers,
 )
 from hiertools.commands.training import Files, Training, complete
-from hiertools.errors import SkippedError, UsageError
+from hiertools.errors import SkippedError, UsageError, UserError
 
 if TYPE_CHECKING:
     from torch import device as TorchDevice
 
+    from hiertools.files.model import Model
     from hiertools.files.provenance import Run
+    from hiertools.models.classes import ClassesModel
     from hiertools.training.class_lesson import Lesson
     from hiertools.training.class_material import ClassMaterial
     from hiertools.training.class_plan import Plan
     from hiertools.training.ranks import Ranks
+    from hiertools.training.state import State
 
 USUAL_DIMENSION = 512
 USUAL_RELATED = 4.0  # by path: cousins at the farthest
@@ -383,7 +386,7 @@ def _train(
         task=lambda state: class_plan.task(
             plan, lesson, material, job.inputs.held_out, state, device, ranks
         ),
-        model=lambda state: class_plan.model_file(plan, lesson, material, state, config),
+        model=lambda state: _model(job, state, config, ranks),
     )  # fmt: skip
     if not complete(run, files, training, ranks):
         return
@@ -394,6 +397,23 @@ def _train(
         _reject(run, rejects, bad)
     if len(bad) > options["max_bad"]:
         raise ranks.once(SkippedError(f"{len(bad):,} items could not be used; see {rejects}"))
+
+
+def _model(job: _Job, state: "State[ClassesModel]", config: str, ranks: "Ranks") -> "Model":
+    """Return what a training has learned. Raises `UserError` if there was no picture to learn of.
+
+    Of several ranks each knows of its own pictures alone.
+    """
+    from hiertools.training import class_plan
+
+    material = job.inputs.material
+    bad = material.source.bad
+    if ranks.size == 1 and len(bad) == len(material.table):
+        first, reason = min(bad.items())
+        raise UserError(
+            f"none of the {len(bad):,} pictures could be used, such as {first!r}: {reason}"
+        )
+    return class_plan.model_file(job.plan, job.lesson, material, state, config)
 
 
 def _learned(log: Path) -> str:

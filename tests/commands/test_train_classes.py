@@ -596,3 +596,15 @@ def test_how_a_training_ended_is_said(folder, tmp_path, capsys):
     lines = read_log(Path(f"{tmp_path / 'm.h5'}.log.jsonl"))[1]
     said = f"loss {lines[-1]['loss']:.4g}, accuracy of held-out items {lines[-1]['held_out']:.4f}"
     assert said in capsys.readouterr().err
+
+
+def test_pictures_that_are_all_bad_teach_nothing(folder, tmp_path, capsys):
+    for key in CLASSES:
+        (tmp_path / "broken" / key).mkdir(parents=True)
+        (tmp_path / "broken" / key / "0.png").write_bytes(b"no picture")
+    out = tmp_path / "m.h5"
+    assert main(on_images(folder, out, images=tmp_path / "broken")) == 3
+    first = min(CLASSES)
+    said = f"none of the 4 pictures could be used, such as '{first}/0': "
+    assert said in capsys.readouterr().err.splitlines()[-1]
+    assert not out.exists()
