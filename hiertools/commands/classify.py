@@ -225,7 +225,8 @@ def classify(
     if model is None and classes is None:
         size, shown = len(known.taxonomy.classes), ", ".join(known.taxonomy.classes[:SHOWN])
         name = "standard input" if hierarchy == inputs.STDIN else hierarchy
-        say(f"the {size:,} classes are the leaves of {name}, in their order: {shown} …")
+        more = ", …" if size > SHOWN else ""
+        say(f"the {size:,} classes are the leaves of {name}, in their order: {shown}{more}")
     settings |= _learned(run, known, found, settings, options)
     classifier = _classifier(known, settings, k)
     header = _header(known, settings, k)

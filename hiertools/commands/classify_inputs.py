@@ -209,6 +209,8 @@ def _warn_if_learned(found: Known, path: Path) -> None:
 
     if found.model is None or not found.model.chain:
         return
-    read = {each["sha256"] for each in found.model.chain[-1]["inputs"]}
-    if inputs.digest_file(path) in read:
+    record = found.model.chain[-1]
+    learned = record.get("options", {}).get("embeddings") or []  # what was held out is an input too
+    read = {each["sha256"] for each in record["inputs"] if each["path"] in learned}
+    if read and inputs.digest_file(path) in read:
         warn(f"{path}: the model was trained with these items, and is surer of them than of others")

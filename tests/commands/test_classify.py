@@ -415,12 +415,13 @@ def test_probabilities_that_are_taken_for_logits_are_said(capsys):
 
 def test_held_out_items_that_a_model_was_trained_on_are_said(capsys):
     """A model is surer of these: a temperature of them does not fit others."""
-    record = {"inputs": [{"path": "held.h5", "sha256": inputs.digest_file(Path("held.h5"))}]}
-    write_model(Path("t.h5"), classes_made.model(), chain=[record], overwrite=True)
-    run("e.h5", "--model", "t.h5", "--calibrate", "held.h5")
-    assert "warning: held.h5: the model was trained with these items" in capsys.readouterr().err
-    run("e.h5", "--model", "m.h5", "--calibrate", "held.h5", "--overwrite")
-    assert "was trained with" not in capsys.readouterr().err
+    read = [{"path": "held.h5", "sha256": inputs.digest_file(Path("held.h5"))}]
+    for option, is_said in (("embeddings", True), ("validation", False)):
+        record = {"options": {option: ["held.h5"]}, "inputs": read}
+        write_model(Path("t.h5"), classes_made.model(), chain=[record], overwrite=True)
+        run("e.h5", "--model", "t.h5", "--calibrate", "held.h5", "--overwrite")
+        said = "warning: held.h5: the model was trained with these items"
+        assert (said in capsys.readouterr().err) == is_said
 
 
 def test_predictions_of_a_model_say_how_many_items_it_learned_of():
