@@ -30,6 +30,9 @@ class Distance(StrEnum):
     height = "height"
 
 
+NO_COUNTS = "--chance prior needs how many items there were in training: --counts"
+
+
 class Chance(StrEnum):
     """How classes are drawn at random."""
 
@@ -193,8 +196,8 @@ def _plan(given: dict[str, Any]) -> "Plan":
         for name in ("truth", "against"):
             if given[name]:
                 raise UsageError(f"--{name} needs predictions")
-    if given["chance"] is Chance.prior and not given["counts"]:
-        raise UsageError("--chance prior needs how many items there were in training: --counts")
+    if given["predictions"] is None and given["chance"] is Chance.prior and not given["counts"]:
+        raise UsageError(NO_COUNTS)
     if given["json"] and given["output"] == Path("-"):
         raise UsageError("--json and -o - both print to standard output; give one of them")
     return Plan(
@@ -230,6 +233,8 @@ def _evaluate(run: "Run", plan: "Plan", given: dict[str, Any]) -> "Metrics":
     labels = [judged.label, *(each.answers.names for each in files)]
     ground = read.ground(tree, classes, labels, given["distance"] and given["distance"].value)
     sizes = read.sizes(run, given["counts"], found, classes)
+    if given["chance"] is Chance.prior and sizes is None:
+        raise UsageError(NO_COUNTS)
     reported = read.reported(run, given["reported"])
     other = read.other(files[1], judged) if given["against"] else None
     nodes = any(read.rule(each) == ANCESTOR for each in files)

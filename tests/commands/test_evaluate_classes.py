@@ -171,6 +171,10 @@ def test_sizes_of_training(run, folder):
     assert rows(prior)["top-1", None]["chance"] == pytest.approx((18 + 2 + 20 + 5) / 20 / 6)
     save(folder / "counts.jsonl", counts=[9, 1, 2, 3, 5])
     assert run("counts.jsonl", "--edges", "2,5")[1].tables["sizes"] == found.tables["sizes"]
+    code, prior, _ = run("counts.jsonl", "--chance", "prior")
+    assert code == 0
+    assert 0 < rows(prior)["top-1", None]["chance"] < 1
+    assert run("--sanity", "--reported", "none.csv", "--chance", "prior")[0] == 2
 
 
 def test_sanity(run, folder):
