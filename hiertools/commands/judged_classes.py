@@ -53,14 +53,12 @@ def predictions(run: "Run", path: Path) -> Predicted:
 
 def hierarchy(run: "Run", path: Path) -> "Hierarchy":
     """Read a hierarchy."""
-    from hiertools.files import inputs
-    from hiertools.files.inputs import STDIN, Source
+    from hiertools.files.inputs import Source
     from hiertools.files.trees import read_tree
 
     source = Source(path)
     found = read_tree(source)
-    digest = source.digest() if path == STDIN else inputs.digest_file(path)
-    run.add_input(path, digest, found.chain)
+    run.add_input(path, source.digest(), found.chain)
     return found
 
 

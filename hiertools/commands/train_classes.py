@@ -440,7 +440,7 @@ def _job(run: "Run", options: dict[str, Any]) -> _Job:
     if at is None and depth is None and tree.distance == Distance.path:
         at = USUAL_RELATED
     lesson = Lesson(choice, tree, at, depth)
-    if lesson.asks_for_related() and at is None and depth is None:
+    if lesson.asks_for_related and at is None and depth is None:
         raise UsageError(
             f"the loss {options['loss']} draws related classes together, and heights have no usual"
             " --related-distance: give one in [0, 1], or --related-depth"
@@ -474,7 +474,7 @@ def _say_related(lesson: "Lesson") -> None:
     from hiertools.terminal import say, warn
 
     about = lesson.describe()
-    if about["rule"] is None or not lesson.asks_for_related():
+    if about["rule"] is None or not lesson.asks_for_related:
         return
     rule = "with a node above both at depth" if about["rule"] == "depth" else "apart by at most"
     alone = int((~lesson.related.any(axis=1)).sum())

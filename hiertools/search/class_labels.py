@@ -5,7 +5,7 @@ from numpy.typing import NDArray
 
 from hiertools.errors import UserError
 from hiertools.files import items
-from hiertools.files.items import Items
+from hiertools.files.items import Items, Labels
 from hiertools.taxonomy import Taxonomy
 
 NONE = -1
@@ -22,10 +22,7 @@ def classes_of(table: Items, taxonomy: Taxonomy, name: str) -> Codes:
     labels = table.labels
     if labels is None:
         return found
-    texts = (items.decode(text) for text in labels.names)
-    place = np.array([taxonomy.places.get(text, NONE) for text in texts], np.int64)
-    known = place[labels.codes] if len(place) else found[:0]
-    row = np.repeat(np.arange(len(table)), np.diff(labels.offsets))[known != NONE]
+    row, place = that_are_classes(labels, taxonomy)
     counts = np.bincount(row, minlength=len(table))
     if (counts > 1).any():
         first = int(np.argmax(counts > 1))
@@ -33,5 +30,14 @@ def classes_of(table: Items, taxonomy: Taxonomy, name: str) -> Codes:
             f"{name}: {int((counts > 1).sum()):,} items have several labels that are classes, such"
             f" as {items.decode(table.id[first])!r} ({', '.join(labels.of(first))})"
         )
-    found[row] = known[known != NONE]
+    found[row] = place
     return found
+
+
+def that_are_classes(labels: Labels, taxonomy: Taxonomy) -> tuple[Codes, Codes]:
+    """Return of each label that is a class the row of its item, and the place of the class."""
+    texts = (items.decode(text) for text in labels.names)
+    place = np.array([taxonomy.places.get(text, NONE) for text in texts], np.int64)
+    found = place[labels.codes] if len(place) else place
+    row = np.repeat(np.arange(len(labels.offsets) - 1), np.diff(labels.offsets))
+    return row[found != NONE], found[found != NONE]

@@ -9,6 +9,7 @@ from hiertools import taxonomy
 from hiertools.errors import UserError
 from hiertools.files import items
 from hiertools.files.items import Items
+from hiertools.search.class_labels import that_are_classes
 from hiertools.taxonomy import Taxonomy
 
 Rows = NDArray[np.int64]
@@ -27,11 +28,9 @@ def codes(table: Items, tree: Taxonomy, name: str, hierarchy: Path, *, allow_abs
             f"{name}: has no labels; embed with --label-from folder, or give --table CSV with the"
             " columns id and label"
         )
-    texts = [items.decode(label) for label in labels.names]
-    place = np.array([tree.places.get(text, -1) for text in texts], np.int64)
-    of_label = place[labels.codes] if len(place) else np.zeros(0, np.int64)
-    row = np.repeat(np.arange(len(table)), np.diff(labels.offsets))[of_label >= 0]
+    row, place = that_are_classes(labels, tree)
     per_item = np.bincount(row, minlength=len(table))
+    texts = [items.decode(label) for label in labels.names]
     _check_classes(table, texts, tree, per_item, name, hierarchy, allow_absent=allow_absent)
     for bad, what in ((per_item == 0, "no class"), (per_item > 1, "several classes")):
         if bad.any():
@@ -41,7 +40,7 @@ def codes(table: Items, tree: Taxonomy, name: str, hierarchy: Path, *, allow_abs
                 f"{name}: {int(bad.sum()):,} of {len(table):,} items have {what} of {hierarchy},"
                 f" such as {items.decode(table.id[first])!r}, whose labels are {said}"
             )
-    return of_label[of_label >= 0]
+    return place
 
 
 def _check_classes(

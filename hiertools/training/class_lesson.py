@@ -78,6 +78,7 @@ class Lesson:
         options = {option.name: option.default for option in self.loss.member.options}
         return float(self.loss.options.get("average", options.get("average", 0)))
 
+    @cached_property
     def asks_for_related(self) -> bool:
         """Return whether the loss changes with the classes that are related.
 

@@ -46,7 +46,7 @@ def test_which_classes_are_related(distance, depth, pairs, share):
     ],
 )  # fmt: skip
 def test_a_loss_is_asked_whether_related_classes_matter_to_it(spec, asks):
-    assert lesson(spec).asks_for_related() == asks
+    assert lesson(spec).asks_for_related == asks
 
 
 def test_momentum_is_that_of_the_loss():
