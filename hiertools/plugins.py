@@ -24,12 +24,14 @@ class Family:
     """A folder of members: `word` names one in messages, `function` is what each must have.
 
     The function's parameters in `given` come from the caller and are not the user's to choose.
+    A file's name is the member's; `between` stands where the file has an underscore.
     """
 
     folder: str
     word: str
     function: str
     given: tuple[str, ...] = ()
+    between: str = "_"
 
 
 @dataclass(frozen=True)
@@ -54,7 +56,8 @@ class Member:
     def load(self) -> ModuleType:
         """Import the member."""
         folder = self.family.folder.replace("/", ".")
-        return importlib.import_module(f"hiertools.{folder}.{self.name}")
+        stem = self.name.replace(self.family.between, "_")
+        return importlib.import_module(f"hiertools.{folder}.{stem}")
 
     def spelling(self) -> str:
         """Return how the member is written on the command line, e.g. `timm:MODEL[,weights=…]`."""
@@ -83,7 +86,8 @@ class Choice:
 def members(family: Family) -> dict[str, Member]:
     """Return every member of a family by name, without importing any of them."""
     files = sorted((PACKAGE / family.folder).glob("*.py"))
-    return {path.stem: _member(family, path) for path in files if path.stem != "__init__"}
+    found = [_member(family, path) for path in files if path.stem != "__init__"]
+    return {member.name: member for member in found}
 
 
 def listing(family: Family) -> str:
@@ -146,7 +150,8 @@ def _member(family: Family, path: Path) -> Member:
         if default is not None
     ]
     summary = (ast.get_docstring(tree) or "").partition("\n")[0]
-    return Member(family, path.stem, summary, tuple(values), tuple(options))
+    name = path.stem.replace("_", family.between)
+    return Member(family, name, summary, tuple(values), tuple(options))
 
 
 def _annotation(argument: ast.arg) -> str:
@@ -157,3 +162,4 @@ ANNOTATIONS = Family("annotations", "format", "read", ("source",))
 ENCODERS = Family("encoders", "encoder", "load")
 PART_LOSSES = Family("losses/parts", "loss", "loss", ("contrast",))
 CLASS_LOSSES = Family("losses/classes", "loss", "loss", ("outputs",))
+RERANKERS = Family("rerankers", "method", "rerank", ("shortlists", "gallery"), between="-")

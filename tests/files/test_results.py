@@ -381,3 +381,32 @@ def test_a_folder_and_an_empty_file_are_refused(tmp_path):
 @pytest.mark.parametrize("format", ["jsonl", "h5"])
 def test_info_counts_queries_and_hits(tmp_path, format):
     assert describe(save(tmp_path / "r", format=format)) == {"queries": 3, "hits": 3, **ABOUT}
+
+
+AGAIN = Ranking(
+    "q", ["a", "c"], np.array([0.5, 0.25]), [None, "x"], None, ("spatial", "diffusion"),
+    np.array([0.25, np.nan]), [{"inliers": 7}, None],
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("format", ["jsonl", "h5"])
+def test_what_was_before_re_ranking_is_kept(tmp_path, format):
+    file = save(tmp_path / "r", [AGAIN, ranking("p")], format=format)
+    again, plain_one = load(file)[1]
+    assert again.reranked == ("spatial", "diffusion")
+    np.testing.assert_equal(again.initial, AGAIN.initial)
+    assert again.explained == (AGAIN.explained if format == "jsonl" else None)
+    assert (plain_one.reranked, plain_one.initial, plain_one.explained) == ((), None, None)
+
+
+def test_a_hit_that_was_none_has_no_initial_score(tmp_path):
+    line = save(tmp_path / "r", [AGAIN]).read_text().splitlines()[1]
+    first, second = json.loads(line)["hits"]
+    assert first == {"id": "a", "score": 0.5, "initial": 0.25, "explained": {"inliers": 7}}
+    assert second == {"id": "c", "score": 0.25, "label": "x"}
+
+
+def test_initial_scores_that_are_none_are_refused(tmp_path):
+    wrong = Ranking("q", ["a"], np.ones(1), [None], None, ("aqe",), np.array([np.inf]))
+    with pytest.raises(UserError, match="initial score of 'a' is not finite"):
+        save(tmp_path / "r", [wrong])
