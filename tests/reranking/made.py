@@ -14,7 +14,7 @@ def unit(vectors):
     return vectors / np.where(norms > 0, norms, 1)
 
 
-def gallery(vectors=np.zeros((0, 2)), queries=None, ids=None, features=None, **more):
+def gallery(vectors=((1, 0),), queries=None, ids=None, features=None, **more):
     """Return a gallery of rows named i0, i1 …; queries: {id: vector}; features: {id: features}."""
     vectors = unit(vectors)
     known = queries or {}
