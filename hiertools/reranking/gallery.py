@@ -10,9 +10,11 @@ import torch
 from numpy.typing import NDArray
 
 from hiertools.errors import UserError
+from hiertools.files.graph import Solves
 from hiertools.files.json import Document
 from hiertools.files.local_features import LocalFeatures
 from hiertools.files.verified import Pair
+from hiertools.reranking.neighbours import Neighbours, nearest
 from hiertools.reranking.shortlist import Rows
 
 Vectors = NDArray[np.float32]
@@ -45,7 +47,8 @@ class Gallery:
     vectors: of the items, rows of length one or of zeros (n x d, float32; in an index of points on
     a hyperboloid their directions from the origin); queries: the same of queries that are known,
     by id; features_of: gives the local features of an item or a query by id, None if there are
-    none; verified: pairs that were verified before, None if none were;
+    none; verified: pairs that were verified before, None if none were; graph: the neighbours of
+    each item that were found before, itself left out, and solves: what diffusion made of them;
     seed: of everything random; block: queries that are worked on together, at the most;
     explain: whether `Reranked.explained` is wanted, masks: whether its `masks` are.
     """
@@ -61,6 +64,8 @@ class Gallery:
     device: torch.device
     explain: bool
     masks: bool
+    graph: Neighbours | None = None
+    solves: Solves | None = None
 
     @cached_property
     def ranks(self) -> Rows:
@@ -90,6 +95,13 @@ class Gallery:
                 f"the query {query!r} is no item of {self.name}; give its embedding with --queries"
             )
         return np.asarray(self.vectors[row])
+
+    def neighbours(self, k: int) -> Neighbours:
+        """Return the k nearest of each item, itself left out: of the graph, if it has as many."""
+        wanted = min(k, len(self.ids) - 1)
+        if self.graph is not None and self.graph.rows.shape[1] >= wanted:
+            return self.graph.first(wanted)
+        return nearest(self.vectors, self.vectors, wanted, device=self.device, without_self=True)
 
     def features(self, key: str) -> LocalFeatures:
         """Return the local features of an item or a query.

@@ -13,8 +13,9 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from hiertools.reranking.gallery import Vectors
 from hiertools.reranking.shortlist import Rows, Scores
+
+Vectors = NDArray[np.float32]
 
 PRODUCT = 1 << 25  # similarities that are looked at together: 128 MB
 SPARE = 16  # items looked at beyond the nearest, since products are not exact
