@@ -45,7 +45,7 @@ def nearest(
     vectors, queries: rows of length one or of zeros (n x d, q x d); without_self: the queries are
     the items themselves, in the same order, and none is its own neighbour.
     """
-    k = min(k, len(vectors) - without_self)
+    k = max(0, min(k, len(vectors) - without_self))
     found = Neighbours(
         np.empty((len(queries), k), np.int32), np.empty((len(queries), k), np.float64)
     )
