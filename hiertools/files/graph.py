@@ -91,6 +91,20 @@ def read_graph(path: Path) -> Graph:
         )
 
 
+def read_graph_of(path: Path, *, index: str, name: str) -> Graph:
+    """Read the graph of an index. index: the sha256 of its file; name: of the file.
+
+    Raises `UserError` if the graph is of another index, or of this one before it was written anew.
+    """
+    found = read_graph(path)
+    if found.meta["index"] != index:
+        raise UserError(
+            f"{path}: is the graph of another index than {name}, or of an earlier one; make it anew"
+            " (hiertools graph)"
+        )
+    return found
+
+
 def _check_neighbours(rows: Columns, similarities: Any, k: int, name: str) -> None:
     n, wide = rows.shape
     if similarities.shape != rows.shape or wide != min(k, max(n - 1, 0)):

@@ -26,6 +26,7 @@ from hiertools.files import atomic, inputs, json, trust
 BLOCK_BYTES = 1 << 20
 CHUNK_ROWS = 1 << 16
 CHUNK_BYTES = 1 << 26  # HDF5 takes none of 4 GB
+FLOAT32 = "<f4"
 FORMAT = ("v110", "v110")  # object headers with checksums; readable since HDF5 1.10
 
 Array = NDArray[Any]
@@ -87,13 +88,15 @@ class Writer:
         if row != rows:
             raise ValueError(f"{name}: {row} rows written, {rows} declared")
 
-    def matrix(self, name: str, shape: tuple[int, int], blocks: Iterable[Array]) -> None:
-        """Write a matrix of float32 from blocks of rows that together have its shape."""
-        data = self._file.create_dataset(name, shape, "<f4", track_order=False)
-        checksums = _Checksums(shape)
+    def matrix(
+        self, name: str, shape: tuple[int, int], blocks: Iterable[Array], dtype: str = FLOAT32
+    ) -> None:
+        """Write a matrix from blocks of rows that together have its shape."""
+        data = self._file.create_dataset(name, shape, dtype, track_order=False)
+        checksums = _Checksums(shape, np.dtype(dtype).itemsize)
         row = 0
         for block in blocks:
-            rows = np.ascontiguousarray(block, "<f4")
+            rows = np.ascontiguousarray(block, dtype)
             data[row : row + len(rows)] = rows
             checksums.add(rows)
             row += len(rows)
@@ -122,8 +125,8 @@ def _of_size(blocks: Iterable[Array], size: int) -> Iterator[Array]:
 class _Checksums:
     """CRC-32 of blocks of rows, fed by pieces of any size."""
 
-    def __init__(self, shape: tuple[int, int]) -> None:
-        self.rows_per_block = max(1, BLOCK_BYTES // max(1, 4 * shape[1]))
+    def __init__(self, shape: tuple[int, int], itemsize: int) -> None:
+        self.rows_per_block = max(1, BLOCK_BYTES // max(1, itemsize * shape[1]))
         self._crc, self._rows, self._done = 0, 0, list[int]()
 
     def add(self, rows: Array) -> None:
@@ -280,21 +283,22 @@ class Reader:
                     f"{self.path}: '{name}' is damaged (its checksum differs)"
                 ) from error
 
-    def matrix(self, name: str) -> NDArray[np.float32]:
+    def matrix(self, name: str, dtype: str = FLOAT32) -> Array:
         """Return a matrix as a memory map."""
         data = self._dataset(name)
-        if data.dtype != np.dtype("<f4") or data.ndim != 2 or data.chunks is not None:
-            raise UserError(f"{self.path}: '{name}' is not a contiguous matrix of float32")
+        if data.dtype != np.dtype(dtype) or data.ndim != 2 or data.chunks is not None:
+            what = np.dtype(dtype).name
+            raise UserError(f"{self.path}: '{name}' is not a contiguous matrix of {what}")
         if data.size == 0:
-            return np.zeros(data.shape, np.float32)
+            return np.zeros(data.shape, dtype)
         offset = data.id.get_offset()
         if offset is None:
             raise UserError(f"{self.path}: '{name}' has no place of its own in the file")
-        return np.memmap(self.path, "<f4", "r", offset, data.shape)
+        return np.memmap(self.path, dtype, "r", offset, data.shape)
 
-    def verify_matrix(self, name: str) -> None:
+    def verify_matrix(self, name: str, dtype: str = FLOAT32) -> None:
         """Compare a matrix with its checksums. Raises `UserError` naming the first bad rows."""
-        matrix, expected = self.matrix(name), self.column(f"{name}.crc32", "u", 1)
+        matrix, expected = self.matrix(name, dtype), self.column(f"{name}.crc32", "u", 1)
         found = self._file[f"{name}.crc32"].attrs.get("rows_per_block")
         step = int(found) if isinstance(found, np.integer) else 0
         if step < 1 or len(expected) != -(-len(matrix) // step):

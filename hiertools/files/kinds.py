@@ -12,11 +12,13 @@ from hiertools.files import (
     embeddings,
     entities,
     entity_part,
+    graph,
     hdf5,
     hierarchy,
     index,
     inputs,
     json,
+    local_features,
     log,
     metrics,
     model,
@@ -38,7 +40,8 @@ class Kind:
 
 MODULES = (
     hierarchy, counts, pairs, embeddings, rejects, model, checkpoint, log, index, results,
-    predictions, metrics, entities, entity_part, distances,
+    predictions, metrics, entities, entity_part, distances, local_features,
+    graph,
 )  # fmt: skip
 KINDS = {module.KIND: Kind(module.check, module.describe) for module in MODULES}
 
