@@ -158,6 +158,8 @@ class _Search:
             self._rules, number, self._topology.checks - self.checks,
         )  # fmt: skip
         self.checks += looked
+        if not grown:
+            return None
         features = one_to_one(self._found.partner, self._found.misfit)
         if len(features) < self._topology.least:
             return None

@@ -35,32 +35,44 @@ def patch(n: int) -> Patch:
 def seed_frame(left, right, near, far, place, reach, least):  # type: ignore[no-untyped-def]
     """Write the turn and scale of most matches about a seed to place[4:]; say if it has support.
 
-    place: the seed in both images, x, y, x', y' and then the frame (8); its right patch is square,
-    of +-reach[1]. A match q of the patches proposes w = (q' - p') / (q - p), as complex numbers,
-    and those matches support it that are NEAR to where it has them.
+    place: the seed in both images, x, y, x', y' and then the frame (8); its patches are squares of
+    +-reach[0] and +-reach[1].
     """
     n = _square(left, place[0], place[1], reach[0], near)
     m = _square(right, place[2], place[3], reach[1], far)
     if n < least or m < least:
         return False
     _nearest(left, right, near, far, n, m)
-    most, turn = 0, 0j
-    for i in range(n):
-        u = complex(near.u[i, 0], near.u[i, 1])
-        if abs(u) < CENTRAL:
-            continue
-        v = far.u[near.best[i]]
-        w = complex(v[0], v[1]) / u
+    u, v = near.u[:n], far.u[near.best[:n]]
+    outer = u[:, 0] ** 2 + u[:, 1] ** 2 >= CENTRAL**2
+    most = _most_support(u[outer], v[outer], place[4:])
+    place[4:] *= reach[1] / reach[0]
+    det = place[4] ** 2 + place[5] ** 2
+    return most >= SUPPORT and SCALES[0] ** 2 < det < SCALES[1] ** 2
+
+
+@numba.njit(cache=True)  # type: ignore[misc]
+def _most_support(u, v, frame):  # type: ignore[no-untyped-def]
+    """Write the turn and scale to `frame` that takes most u (n x 2) near v; return how many.
+
+    Each pair proposes w = v / u, as complex numbers, and has the support of those with |v - w u|
+    at most NEAR. Of equals the first is taken.
+    """
+    most = 0
+    frame[:] = 0
+    for i in range(len(u)):
+        length = u[i, 0] ** 2 + u[i, 1] ** 2
+        a = (v[i, 0] * u[i, 0] + v[i, 1] * u[i, 1]) / length
+        b = (v[i, 1] * u[i, 0] - v[i, 0] * u[i, 1]) / length
         support = 0
-        for j in range(n):
-            u = complex(near.u[j, 0], near.u[j, 1])
-            v = far.u[near.best[j]]
-            support += abs(u) >= CENTRAL and abs(complex(v[0], v[1]) - w * u) <= NEAR
+        for j in range(len(u)):
+            x = a * u[j, 0] - b * u[j, 1] - v[j, 0]
+            y = b * u[j, 0] + a * u[j, 1] - v[j, 1]
+            support += x * x + y * y <= NEAR**2
         if support > most:
-            most, turn = support, w
-    w = turn * (reach[1] / reach[0])
-    place[4:] = w.real, -w.imag, w.imag, w.real
-    return most >= SUPPORT and SCALES[0] < abs(w) < SCALES[1]
+            most = support
+            frame[0], frame[1], frame[2], frame[3] = a, -b, b, a
+    return most
 
 
 @numba.njit(cache=True)  # type: ignore[misc]
@@ -124,18 +136,15 @@ def _framed(side, place, reach, found):  # type: ignore[no-untyped-def]
     return inside
 
 
-@numba.njit(cache=True, fastmath=True)  # type: ignore[misc]
+@numba.njit(cache=True)  # type: ignore[misc]
 def _nearest(left, right, near, far, n, m):  # type: ignore[no-untyped-def]
     """Write the most alike feature of the other patch for each feature of either patch."""
     near.likeness[:n] = -np.inf
     far.likeness[:m] = -np.inf
+    likeness = left.descriptors[near.rows[:n]] @ right.descriptors[far.rows[:m]].T
     for i in range(n):
-        one = left.descriptors[near.rows[i]]
         for j in range(m):
-            other = right.descriptors[far.rows[j]]
-            like = np.float32(0)
-            for k in range(len(one)):
-                like += one[k] * other[k]
+            like = likeness[i, j]
             if like > near.likeness[i]:
                 near.likeness[i], near.best[i] = like, j
             if like > far.likeness[j]:
