@@ -29,6 +29,7 @@ COMMANDS = (
     "train classes",
     "index",
     "query",
+    "graph",
     "classify",
     "evaluate parts",
     "evaluate geo",

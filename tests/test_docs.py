@@ -24,6 +24,7 @@ from tests import entities_made
 from tests.files import (
     test_class_predictions,
     test_entity_index,
+    test_graph,
     test_index,
     test_metrics,
     test_model,
@@ -308,7 +309,8 @@ def of_search(folder: Path) -> list[Path]:
         )  # fmt: skip
     found = replace(test_metrics.found(test_metrics.ROW, test_metrics.PLACES), parameters={})
     test_metrics.save(folder / "metrics.json", found)
-    names = ("index.h5", "plain.h5", "results.jsonl", "results.h5", "metrics.json")
+    test_graph.save(folder / "graph.h5")
+    names = ("index.h5", "plain.h5", "results.jsonl", "results.h5", "metrics.json", "graph.h5")
     return [*(folder / name for name in names), *of_places(folder)]
 
 

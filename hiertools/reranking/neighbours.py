@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from hiertools.reranking.shortlist import Rows, Scores
+from hiertools.terminal import Tick
 
 Vectors = NDArray[np.float32]
 
@@ -38,12 +39,19 @@ class Neighbours:
 
 
 def nearest(
-    vectors: Vectors, queries: Vectors, k: int, *, device: torch.device, without_self: bool
+    vectors: Vectors,
+    queries: Vectors,
+    k: int,
+    *,
+    device: torch.device,
+    without_self: bool,
+    tick: Tick = lambda done: None,
 ) -> Neighbours:
     """Return the k nearest items of each query, or all if there are fewer.
 
     vectors, queries: rows of length one or of zeros (n x d, q x d); without_self: the queries are
-    the items themselves, in the same order, and none is its own neighbour.
+    the items themselves, in the same order, and none is its own neighbour; tick: takes the number
+    of queries just done.
     """
     k = max(0, min(k, len(vectors) - without_self))
     found = Neighbours(
@@ -53,6 +61,7 @@ def nearest(
         for start, rows, similarities in _blocks(vectors, queries, k, device, without_self):
             found.rows[start : start + len(rows)] = rows
             found.similarities[start : start + len(rows)] = similarities
+            tick(len(rows))
     return found
 
 

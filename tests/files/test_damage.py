@@ -16,6 +16,7 @@ from hiertools.files import (
     entities,
     entity_index,
     entity_part,
+    graph,
     hierarchy,
     index,
     kinds,
@@ -32,6 +33,7 @@ from tests import entities_made
 from tests.files import (
     test_distances,
     test_entity_index,
+    test_graph,
     test_index,
     test_log,
     test_metrics,
@@ -52,6 +54,7 @@ ARRAYS = (
     "entity_part_file",
     "checkpoint_file",
     "distances_file",
+    "graph_file",
     "results_file",
 )
 
@@ -102,6 +105,11 @@ def model_file(tmp_path_factory):
     state = {"bn.weight": np.ones(3, np.float32), "bn.num_batches_tracked": np.array(2)}
     found = model.Model("parts", test_model.weights(), state, test_model.META)
     return test_model.save(tmp_path_factory.mktemp("model"), found)
+
+
+@pytest.fixture(scope="module")
+def graph_file(tmp_path_factory):
+    return test_graph.save(tmp_path_factory.mktemp("graph") / "g.h5")
 
 
 @pytest.fixture(scope="module")
@@ -212,6 +220,9 @@ def arrays_of(found):
             return found.arrays
         case distances.Distances():
             return {"classes": np.array(found.classes), "matrix": found.matrix}
+        case graph.Graph():
+            solves = {name: getattr(found.solves, name) for name in ("offsets", "rows", "values")}
+            return {"near": found.rows, "similarities": found.similarities, **solves}
 
 
 READERS = {
@@ -225,6 +236,7 @@ READERS = {
     ),
     "checkpoint": checkpoint.read_checkpoint,
     "distances": distances.read_distances,
+    "graph": graph.read_graph,
     "entities": entities.read_entities,
     "entity-part": entity_part.read_part,
 }
