@@ -41,3 +41,36 @@ def sift(pixels: PIXELS, keypoints: int) -> tuple[NDArray[np.float32], NDArray[n
 @cache
 def _sift(keypoints: int) -> Any:
     return cv2.SIFT_create(nfeatures=keypoints)  # type: ignore[attr-defined]
+
+
+def homography(
+    left: NDArray[np.float64], right: NDArray[np.float64], pixels: float, seed: int
+) -> NDArray[np.float64] | None:
+    """Return a homography (3 x 3) that most of some matches agree with, None if there is none.
+
+    MAGSAC++ (Barath et al., CVPR 2020) as OpenCV has it. left, right: x, y of matches (m x 2);
+    pixels: by how much an inlier may be off.
+    """
+    found, _ = cv2.findHomography(left, right, _consensus(pixels, seed))
+    return None if found is None else np.asarray(found, np.float64)
+
+
+def affine(
+    left: NDArray[np.float64], right: NDArray[np.float64], pixels: float, seed: int
+) -> NDArray[np.float64] | None:
+    """Return the same as `homography`, of an affine map, with a last row 0, 0, 1."""
+    found, _ = cv2.estimateAffine2D(left, right, _consensus(pixels, seed))
+    return None if found is None else np.vstack([found, [0.0, 0.0, 1.0]])
+
+
+ROUNDS = 5000
+SURE = 0.999
+
+
+def _consensus(pixels: float, seed: int) -> Any:
+    chosen = cv2.UsacParams()
+    chosen.threshold, chosen.randomGeneratorState = pixels, seed
+    chosen.maxIterations, chosen.confidence = ROUNDS, SURE
+    chosen.score, chosen.sampler = cv2.SCORE_METHOD_MAGSAC, cv2.SAMPLING_UNIFORM
+    chosen.loMethod = cv2.LOCAL_OPTIM_INNER_LO
+    return chosen
