@@ -12,19 +12,23 @@ def routes(edges: Edges, f: Scores, starts: Rows, hits: Rows) -> dict[int, list[
     edges: S; f: of its nodes, above 0 where a route may pass; starts: where the heat started. Of
     routes with as few links, the last link is the one by which the most heat comes.
     """
-    level = _levels(edges, f, starts)
+    level = _levels(edges, f, starts, hits)
     return {int(hit): _back(edges, f, level, int(hit)) for hit in hits if level[hit] >= 0}
 
 
-def _levels(edges: Edges, f: Scores, starts: Rows) -> Rows:
-    """Return how many links each node is from the nearest start, -1 if there is no route."""
+def _levels(edges: Edges, f: Scores, starts: Rows, hits: Rows) -> Rows:
+    """Return how many links nodes are from the nearest start, as far out as there are hits.
+
+    -1 of those that are farther out, or that no route comes to.
+    """
     level = np.full(len(edges), -1)
     here, links = starts, 0
-    while len(here):
-        level[here] = links
+    level[starts] = 0
+    while len(here) and (level[hits] < 0).any():
         links += 1
         beside = np.unique(np.concatenate([edges.of(node)[0] for node in here]))
         here = beside[(level[beside] < 0) & (f[beside] > 0)]
+        level[here] = links
     return level
 
 

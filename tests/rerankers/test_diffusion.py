@@ -136,6 +136,8 @@ def test_items_of_no_link_and_of_no_length_are_finite(mode):
         assert sorted(after.rows) == list(range(33))
         if before.query == "nothing":
             assert_array_equal(after.rows, before.rows)
+            (alone,) = run([before], items, mode=mode, k=3, seeds=2)
+            assert_array_equal(alone.rows, before.rows)
 
 
 def test_truncated_by_nothing_it_is_the_whole_graph():
