@@ -37,11 +37,12 @@ def rerank(
     truncated on that of the nearest items of the query, normalised anew; offline adds up solves of
     single items, from --graph or made now; transductive takes all queries into the graph, so that
     the hits of a query depend on the other queries. k: neighbours of each item that may be mutual.
-    alpha: the share of heat that goes on, from 0 to below 1. power: what similarities are raised to.
-    seeds: nearest items of a query that the heat starts from, hits that it may have. tolerance:
-    residual at which a solve is done, as a share of y. iterations: steps of conjugate gradient, at the most; not to be done by then is
-    normal. truncate: nearest items that truncated and offline solve among, and transductive if it
-    is given; 0 for 10,000 of a query, or 1,000 of an item for offline.
+    alpha: the share of heat that goes on, from 0 to below 1. power: what similarities are raised
+    to. seeds: nearest items of a query that the heat starts from, hits that it may have. tolerance:
+    residual at which a solve is done, as a share of y. iterations: steps of conjugate gradient, at
+    the most; not to be done by then is normal. truncate: nearest items that truncated and offline
+    solve among, and transductive if it is given; 0 for 10,000 of a query, or 1,000 of an item for
+    offline.
     """
     settings = Settings(mode, k, alpha, power, seeds, tolerance, iterations, truncate)
     return _reranked(shortlists, gallery, settings)
