@@ -23,13 +23,11 @@ from hiertools.files.local_features import LocalFeatures
 from hiertools.local import kd_tree
 from hiertools.local import topology_growing as growing
 from hiertools.local import topology_patches as patches
-from hiertools.local.hulls import hull
+from hiertools.local.hulls import Polygon, hull
 from hiertools.local.matching import matches
 
 SIDE = 1024  # of an image whose patches are as large as `radius` says, in pixels
 NEAR_SCALES = (0.25, 4.0)  # of a seed's right patch, at most and at least: keypoints may err
-
-Polygon = list[tuple[float, float]]
 
 
 @dataclass(frozen=True)
@@ -197,7 +195,9 @@ def one_to_one(partner: NDArray[np.int32], misfit: NDArray[np.float64]) -> NDArr
 
 
 def _inside(points: NDArray[np.float32], polygon: Polygon) -> NDArray[np.bool_]:
-    """Say which points (n x 2) are in a convex polygon."""
+    """Say which points (n x 2) are in a convex polygon, none if it has no corners."""
+    if not polygon:
+        return np.zeros(len(points), np.bool_)
     corners = np.array(polygon)
     edges = np.roll(corners, -1, axis=0) - corners
     offsets = points[:, None] - corners

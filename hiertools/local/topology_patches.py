@@ -16,6 +16,8 @@ from hiertools.local.topology_affine import SCALES, affine, misfit, move
 
 CELLS = 3  # on either side of a patch
 NEAR = 0.2  # of the reach: how far a match may be from where the affine map has it
+DRIFT = 0.2  # of the reach: as far a patch moves to where it agrees; more would leave holes
+COMPANY = 2  # matches in a cell, without which one is taken for chance
 SUPPORT = 4  # matches that must turn and grow together about a seed, itself left out
 CENTRAL = 0.2  # of the reach: matches nearer to the seed say little about turning
 BEYOND = 3.0  # standard deviations over chance at which the cells agree
@@ -92,16 +94,39 @@ def look(left, right, near, far, place, reach, least, agree, matches, misfits): 
     if not same.any():
         return 0
     fit = affine(near.u[:n], v, same)
+    count = _matched(near, far, n, fit, matches, misfits)
+    if count < SUPPORT:
+        return 0
     middle = np.zeros(2)
+    for i in range(count):
+        middle += near.u[matches[i, 0]] / count
+        matches[i, 0], matches[i, 1] = near.rows[matches[i, 0]], far.rows[matches[i, 1]]
+    middle = np.minimum(np.maximum(middle, -DRIFT), DRIFT)
+    return count if move(place, fit, middle, reach) else 0
+
+
+@numba.njit(cache=True)  # type: ignore[misc]
+def _matched(near, far, n, fit, matches, misfits):  # type: ignore[no-untyped-def]
+    """Write the matches, places in both patches, and their misfits; return how many.
+
+    They are mutually nearest, near to where the map has them, and have company in their cell.
+    """
     count = 0
+    company = np.zeros(CELLS * CELLS, np.int64)
     for i in range(n):
-        off = misfit(fit, near.u[i], v[i])
-        if off <= NEAR and far.best[near.best[i]] == i:
-            matches[count, 0], matches[count, 1] = near.rows[i], far.rows[near.best[i]]
-            misfits[count] = off
-            middle += near.u[i]
+        j = near.best[i]
+        off = misfit(fit, near.u[i], far.u[j])
+        if far.best[j] == i and off <= NEAR:
+            matches[count, 0], matches[count, 1], misfits[count] = i, j, off
+            company[_cell(near.u[i])] += 1
             count += 1
-    return count if count >= SUPPORT and move(place, fit, middle / count, reach) else 0
+    kept = 0
+    for k in range(count):
+        if company[_cell(near.u[matches[k, 0]])] >= COMPANY:
+            matches[kept, 0], matches[kept, 1] = matches[k, 0], matches[k, 1]
+            misfits[kept] = misfits[k]
+            kept += 1
+    return kept
 
 
 @numba.njit(cache=True)  # type: ignore[misc]

@@ -122,7 +122,7 @@ def patches(made, moves, *, seed=1, **how):
     ), np.concatenate([rows, np.full(len(others), -1)])  # fmt: skip
 
 
-def picture(*, seed=0, width=WIDTH, height=HEIGHT, marks=600):
+def picture(*, seed=0, width=WIDTH, height=HEIGHT, marks=1500):
     """Return a grey picture with corners and blobs all over it."""
     rng = np.random.default_rng(seed)
     image = Image.new("L", (width, height), 128)

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from hiertools.errors import UsageError
+from hiertools.local import verification
 from hiertools.local.topology import Topology, one_to_one, verify
 from tests.local import scenes_made as scenes
 
@@ -47,10 +48,8 @@ def test_a_folded_image_is_one_region(plane):
 
 
 def test_a_homography_takes_one_of_the_two_planes(plane):
-    from hiertools.local import verification
-
     other, rows = scenes.seen(plane, scenes.folded())
-    matching = verification.Matching(seed=0)
+    matching = verification.Matching(ratio=0.8, pixels=4, model="homography", least=6, seed=0)
     pair = verification.verify(plane, other, matching)
     left = plane.keypoints[:, 0] < scenes.WIDTH / 2
     true = rows[rows >= 0]
@@ -158,7 +157,7 @@ def test_a_share_of_cells_has_to_agree(plane):
 def test_few_features_are_no_patch():
     few = scenes.plane(60)  # about one in a patch
     assert len(verify(few, few, TOPOLOGY)) == 0
-    assert verify(few, few, replace(TOPOLOGY, radius=200)).largest > 50
+    assert verify(few, few, replace(TOPOLOGY, radius=200)).largest > 40
 
 
 @pytest.mark.parametrize("n", [0, 1, 9])
