@@ -1,0 +1,101 @@
+"""Re-order hits by the regions that hang together in both images (topological RANSAC).
+
+An et al., "Topological RANSAC for instance verification and retrieval without fine-tuning",
+NeurIPS 2023: a hit counts as many matches as the largest region has, which is added to its initial
+score. Holds for things with depth, of which a homography takes one plane.
+"""
+
+from collections.abc import Iterable, Iterator, Sequence
+
+import numpy as np
+
+from hiertools.files.json import Document
+from hiertools.local.topology import Regions, Topology, verify
+from hiertools.reranking.fusion import check_options, fuse
+from hiertools.reranking.gallery import Gallery
+from hiertools.reranking.shortlist import Polygon, Reranked, Shortlist
+
+MATCHES = 200  # that are told of a hit, at the most
+
+
+def rerank(
+    shortlists: Iterable[Shortlist],
+    gallery: Gallery,
+    *,
+    top: int = 100,
+    ratio: float = 0.8,
+    radius: float = 50,
+    agree: float = 0.2,
+    least: int = 10,
+    shift: float = 0.6,
+    checks: int = 2000,
+    tau: int = 10,
+    weight: float = 1.0,
+    cap: int = 50,
+) -> Iterator[Reranked]:
+    """Yield each shortlist with its first `top` hits in the order of their fused scores."""
+    check_options(top=top, tau=tau, weight=weight, cap=cap)
+    topology = Topology(ratio, radius, agree, least, shift, checks)
+    return (_one(shortlist, gallery, topology, top, tau, weight, cap) for shortlist in shortlists)
+
+
+def _one(
+    shortlist: Shortlist,
+    gallery: Gallery,
+    topology: Topology,
+    top: int,
+    tau: int,
+    weight: float,
+    cap: int,
+) -> Reranked:
+    head = shortlist.rows[:top].tolist()
+    found = dict(zip(head, _regions(shortlist.query, head, gallery, topology), strict=True))
+    counts = np.array([found[row].largest for row in head], np.int64)
+    rows, scores = fuse(shortlist, counts, ranks=gallery.ranks, tau=tau, weight=weight, cap=cap)
+    masks = {row: _masks(regions, tau) for row, regions in found.items()}
+    return Reranked(
+        rows,
+        scores,
+        {row: _explained(regions) for row, regions in found.items()} if gallery.explain else {},
+        {row: mask for row, mask in masks.items() if mask} if gallery.masks else {},
+    )
+
+
+def _regions(
+    query: str, rows: list[int], gallery: Gallery, topology: Topology
+) -> Iterator[Regions]:
+    """Yield the regions that a query shares with each hit."""
+    if rows:
+        left = gallery.features(query)
+        for row in rows:
+            yield verify(left, gallery.features(gallery.ids[row]), topology)
+
+
+def _explained(found: Regions) -> Document:
+    """Say how many matches hang together, in which regions, and where they are."""
+    points = [region.points for region in found.regions]
+    matches = np.vstack([*points, np.empty((0, 4), np.float32)])
+    return {
+        "features": found.largest,
+        "tentative": found.tentative,
+        "regions": [
+            {
+                "features": len(region),
+                "left": _rounded(region.left),
+                "right": _rounded(region.right),
+            }
+            for region in found.regions
+        ],
+        "matches": _rounded(matches[:MATCHES].tolist()),
+        "matches_total": len(matches),
+    }
+
+
+def _rounded(points: Sequence[Sequence[float]]) -> list[list[float]]:
+    """Return coordinates to a tenth of a pixel."""
+    return [[round(float(value), 1) for value in point] for point in points]
+
+
+def _masks(found: Regions, tau: int) -> list[Polygon]:
+    """Return the hulls in the hit's image of the regions that count."""
+    return [region.right for region in found.regions if len(region) >= tau and region.right]
