@@ -60,18 +60,14 @@ def solved(
 ) -> Iterator[Part]:
     """Yield, of each of some items, the rows that its heat comes to and how much, as float32."""
     near = nearest(vectors, vectors[items], truncate, device=device, without_self=False).rows
-    parts = [_with(own, item) for own, item in zip(near, items, strict=True)]
+    # the item itself may have been ousted by equal ones
+    parts = [np.union1d(own, [item]) for own, item in zip(near, items, strict=True)]
     sources = [(np.array([item]), np.ones(1)) for item in items]
     for part, f in zip(
         parts, solve_within(normal, parts, sources, how, renormalise=False), strict=True
     ):
         values = f.astype(np.float32)
         yield part[values > 0].astype(np.int32), values[values > 0]
-
-
-def _with(near: Rows, item: int) -> Rows:
-    """Return rows in rising order, with the item among them, which equal ones may have ousted."""
-    return np.union1d(near if (near == item).any() else near[:-1], [item])
 
 
 def combined(parts: list[Part], y: Scores, n: int) -> Scores:

@@ -266,6 +266,36 @@ def test_items_are_queries_too(mode):
         assert sorted(each.rows) == sorted(set(range(80)) - {own})
 
 
+def test_heat_starts_from_a_query_that_is_an_item_where_it_is_in_the_graph():
+    items, _ = made(explain=True)
+    (found,) = run([shortlist(items, "i3", barred=[3])], items, mode="transductive", k=6, seeds=1)
+    near = items.neighbours(6).rows
+    assert found.explained
+    for about in found.explained.values():
+        assert about["path"][0] == "i3"
+        assert int(about["path"][1][1:]) in near[3]
+
+
+def test_transductive_may_be_truncated():
+    items, shortlists = made()
+    whole, all_of_it, some = (
+        run(shortlists, items, mode="transductive", k=9, truncate=truncate)
+        for truncate in (0, 1000, 12)
+    )
+    assert_same(all_of_it, whole)
+    assert any((a.scores != b.scores).any() for a, b in zip(some, whole, strict=True))
+
+
+def test_where_heat_starts_is_never_truncated():
+    items, _ = made()
+    nearest_of_all = shortlist(items, "q0").rows[:4]
+    given = shortlist(items, "q0", barred=nearest_of_all)
+    (found,) = run([given], items, mode="truncated", truncate=1, seeds=3, alpha=0.0)
+    assert_array_equal(found.rows[:3], given.rows[:3])
+    cosines = items.vectors[given.rows[:3]].astype(np.float64) @ items.vector("q0")
+    assert_allclose(found.scores[:3], cosines**3, rtol=1e-6)
+
+
 def test_short_lists_are_filled_from_the_whole_index():
     items, _ = made()
     for hits in (1, 5):
