@@ -30,6 +30,8 @@ COMMANDS = (
     "index",
     "query",
     "graph",
+    "verify",
+    "rerank",
     "classify",
     "evaluate parts",
     "evaluate geo",
@@ -41,7 +43,7 @@ COMMANDS = (
     "check",
     "info",
 )
-RESUMABLE = {"embed", "train parts", "train geo", "train classes"}
+RESUMABLE = {"embed", "verify", "train parts", "train geo", "train classes"}
 GROUPS = {
     "build-taxonomy": "Make a hierarchy of classes, ready for `hiertools train classes`.",
     "train": "Learn a model, ready for `hiertools index`.",

@@ -6,7 +6,6 @@ A part is taken up again only if it verifies and was made with the same configur
 import shutil
 import time
 from dataclasses import dataclass
-from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -14,8 +13,9 @@ import numpy as np
 from hiertools import embedding
 from hiertools.embedding import Embedded, Settings, Vectors
 from hiertools.encoder import Encoder
-from hiertools.errors import OutputExistsError, StoppedError, UserError
+from hiertools.errors import StoppedError, UserError
 from hiertools.files import embeddings
+from hiertools.files import parts as part_files
 from hiertools.files.items import Items
 from hiertools.files.json import Document
 from hiertools.inventory import Inventory
@@ -41,7 +41,7 @@ class Parts:
     """The folder of the parts of one output."""
 
     def __init__(self, output: Path, config: str) -> None:
-        self.folder = output.with_name(f"{output.name}.parts")
+        self.folder = part_files.folder_of(output)
         self.config = config
 
     def begin(self, *, resume: bool, overwrite: bool) -> list[Part]:
@@ -50,29 +50,14 @@ class Parts:
         Raises `OutputExistsError` for parts that nobody asked to continue, and `UserError` for
         damaged ones and those of another configuration.
         """
-        if self.folder.exists() and not resume:
-            if not overwrite:
-                raise OutputExistsError(
-                    f"{self.folder}: an earlier run stopped half-way; --resume continues it,"
-                    " --overwrite starts again"
-                )
-            shutil.rmtree(self.folder)
-        self.folder.mkdir(exist_ok=True)
-        parts = [self._read(path) for path in sorted(self.folder.glob("part-*.h5"))]
-        for before, after in pairwise(parts):
-            if before.stop != after.start:
-                raise UserError(f"{self.folder}: a part is missing; --overwrite starts again")
-        return parts
+        return part_files.begin(self.folder, self._read, resume=resume, overwrite=overwrite)
 
     def _read(self, path: Path) -> Part:
         embeddings.check(path, full=True)
         found = embeddings.read_embeddings(path)
         part = found.meta.get("part")
-        if not isinstance(part, dict) or part.get("config") != self.config:
-            raise UserError(
-                f"{path}: was made from other inputs or with other options; give the same ones,"
-                " or start again with --overwrite"
-            )
+        part = part if isinstance(part, dict) else {}
+        part_files.check_same(path, part, self.config)
         return Part(
             part["start"], part["stop"], part["used"], found.vectors, part["rejects"],
             part["too_small"],
@@ -89,7 +74,7 @@ class Parts:
             "rejects": [reject for batch in batches for reject in batch.rejects],
             "too_small": sum(batch.too_small for batch in batches),
         }
-        path = self.folder / f"part-{about['start']:012d}.h5"
+        path = part_files.path_of(self.folder, about["start"])
         embeddings.write_embeddings(
             path,
             (batch.vectors for batch in batches),

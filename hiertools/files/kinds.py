@@ -20,12 +20,14 @@ from hiertools.files import (
     json,
     local_features,
     log,
+    masks,
     metrics,
     model,
     pairs,
     predictions,
     rejects,
     results,
+    verified,
 )
 from hiertools.files.json import Document
 
@@ -41,7 +43,7 @@ class Kind:
 MODULES = (
     hierarchy, counts, pairs, embeddings, rejects, model, checkpoint, log, index, results,
     predictions, metrics, entities, entity_part, distances, local_features,
-    graph,
+    graph, verified, masks,
 )  # fmt: skip
 KINDS = {module.KIND: Kind(module.check, module.describe) for module in MODULES}
 

@@ -103,6 +103,13 @@ class Gallery:
             return self.graph.first(wanted)
         return nearest(self.vectors, self.vectors, wanted, device=self.device, without_self=True)
 
+    def size(self, key: str) -> tuple[int, int] | None:
+        """Return the width and height of an item's image in pixels, None if they are not known."""
+        found = self.features_of(key)
+        if found is not None:
+            return found.width, found.height
+        return None if self.verified is None else self.verified.size(key)
+
     def features(self, key: str) -> LocalFeatures:
         """Return the local features of an item or a query.
 
