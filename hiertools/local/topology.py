@@ -50,7 +50,7 @@ class Topology:
     def __post_init__(self) -> None:
         for name, fits, wanted in (
             ("ratio", 0 < self.ratio <= 1, "above 0 and at most 1"),
-            ("radius", 1 <= self.radius <= SIDE, f"from 1 to {SIDE}"),
+            ("radius", 5 <= self.radius <= SIDE, f"from 5 to {SIDE}"),
             ("agree", 0 < self.agree <= 1, "above 0 and at most 1"),
             ("least", self.least >= 4, "at least 4"),
             ("shift", 0.2 <= self.shift <= 1, "from 0.2 to 1"),

@@ -12,7 +12,7 @@ from hiertools.local.topology_patches import look, seed_frame
 
 GRAIN = 10  # squares of the marks in a reach
 TRIED = 0.2  # of the reach: about where a patch was, and no other is looked at
-WAITING = 4096  # patches that wait at most
+WAITING = 1 << 14  # patches that wait at most; neighbours beyond are not looked at
 
 # Of the left image's squares: the region that has verified them, the seed that tried them.
 Marks = namedtuple("Marks", "verified tried grain")

@@ -11,9 +11,9 @@ from tests.local import scenes_made as scenes
 TOPOLOGY = Topology(ratio=0.8, radius=50, agree=0.2, least=10, shift=0.6, checks=2000)
 
 
-def rooted(picture):
+def rooted(picture, keypoints=2000):
     """Return the features of a picture, RootSIFT."""
-    raw = of_picture(picture, Settings(keypoints=2000, max_side=1024))
+    raw = of_picture(picture, Settings(keypoints=keypoints, max_side=1024))
     shares = raw.descriptors / raw.descriptors.sum(axis=1, keepdims=True, dtype=float)
     return LocalFeatures(
         raw.frames[:, :2].copy(), np.sqrt(shares).astype(np.float32), raw.frames[:, 2].copy(),
@@ -48,6 +48,14 @@ def test_a_folded_picture_is_one_region(picture, found):
     assert off(region, scenes.folded()) < 1.5
     left = region.points[:, 0] < scenes.WIDTH / 2
     assert min(left.sum(), (~left).sum()) > 150
+
+
+def test_regions_have_no_holes_where_features_are_few():
+    picture = scenes.picture(marks=600)
+    left, right = (rooted(each, 1500) for each in (picture, scenes.folded_picture(picture)))
+    (region, *others) = verify(left, right, TOPOLOGY).regions
+    assert len(region) > 600
+    assert sum(map(len, others)) < 0.2 * len(region)
 
 
 @pytest.mark.parametrize(("degrees", "scale"), [(20, 1), (90, 0.8), (137, 0.7), (180, 1.2)])
