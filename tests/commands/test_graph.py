@@ -80,6 +80,28 @@ def test_solves_are_those_that_diffusion_makes_itself(folder, capsys):
     assert_same(results[2], results[0])
 
 
+def test_rerank_takes_what_it_would_find_itself(folder, capsys):
+    assert main(["query", "plain.h5", "a.h5", "-k", "20", "-o", "r.jsonl", ONCE]) == 0
+    assert graph("plain.h5", "--offline", "-k", 6, "--truncate", 15) == 0
+    for method in ("diffusion:k=6", "diffusion:mode=offline,k=6,truncate=15", "diffusion:k=4"):
+        again = ["rerank", "r.jsonl", "--index", "plain.h5", "--method", method, ONCE, "-o"]
+        assert main([*again, "found.jsonl", "--overwrite"]) == 0
+        assert main([*again, "taken.jsonl", "--overwrite", "--graph", "graph.h5"]) == 0
+        found, taken = ((folder / f"{name}.jsonl").read_bytes() for name in ("found", "taken"))
+        assert found == taken
+        assert found.count(b"\n") == 81
+    capsys.readouterr()
+    again[5] = "diffusion:mode=offline,k=6"
+    assert main([*again, "x.jsonl", "--graph", "graph.h5"]) == 3
+    assert "the graph was solved with truncate=15, not 1000; give truncate=15, or" in (
+        capsys.readouterr().err
+    )
+    assert graph("parts.h5", "-o", "other.h5") == 0
+    assert main([*again, "x.jsonl", "--graph", "other.h5"]) == 3
+    assert "other.h5: is the graph of another index than plain.h5" in capsys.readouterr().err
+    assert not (folder / "x.jsonl").exists()
+
+
 def test_the_same_index_gives_the_same_bytes(folder):
     for name in ("one.h5", "two.h5"):
         assert graph("plain.h5", "--offline", "-k", 5, "-o", name, ONCE) == 0
