@@ -1,0 +1,47 @@
+"""New query vectors through a gallery: the best hits of each, without barred ones."""
+
+from collections.abc import Sequence
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from hiertools.reranking.neighbours import Vectors, nearest
+from hiertools.reranking.shortlist import Rows, Scores, Shortlist
+
+SPARE = 16  # hits beyond those that are wanted, among which equal scores may be
+FEW = 1000  # barred rows up to which one search is for all queries of a block
+
+
+def search(
+    vectors: Vectors,
+    queries: NDArray[np.float64],
+    shortlists: Sequence[Shortlist],
+    *,
+    ranks: Rows,
+    device: torch.device,
+) -> list[tuple[Rows, Scores]]:
+    """Return rows and cosines of the hits of each query (b x d, of length one), the best first.
+
+    vectors: of the items (n x d). Queries have as many hits as their shortlists want.
+    """
+    asked = queries.astype(np.float32)
+    found: list[tuple[Rows, Scores]] = [(np.zeros(0, np.int64), np.zeros(0))] * len(shortlists)
+    together = [i for i, each in enumerate(shortlists) if len(each.barred) <= FEW]
+    if together:
+        most = max(shortlists[i].k + len(shortlists[i].barred) for i in together)
+        near = nearest(vectors, asked[together], most + SPARE, device=device, without_self=False)
+        for i, rows, cosines in zip(together, near.rows, near.similarities, strict=True):
+            found[i] = _chosen(rows.astype(np.int64), cosines, shortlists[i], ranks)
+    for i in set(range(len(shortlists))) - set(together):
+        rows = np.setdiff1d(np.arange(len(vectors)), shortlists[i].barred)
+        cosines = (vectors[rows].astype(np.float64) * asked[i]).sum(1)
+        found[i] = _chosen(rows, cosines, shortlists[i], ranks)
+    return found
+
+
+def _chosen(rows: Rows, cosines: Scores, shortlist: Shortlist, ranks: Rows) -> tuple[Rows, Scores]:
+    allowed = ~np.isin(rows, shortlist.barred)
+    rows, cosines = rows[allowed], cosines[allowed]
+    order = np.lexsort((ranks[rows], -cosines))[: shortlist.k]
+    return rows[order], cosines[order]
