@@ -27,7 +27,7 @@ from hiertools.local.hulls import Polygon, hull
 from hiertools.local.matching import matches
 
 SIDE = 1024  # of an image whose patches are as large as `radius` says, in pixels
-NEAR_SCALES = (0.25, 4.0)  # of a seed's right patch, at most and at least: keypoints may err
+NEAR_SCALES = (0.25, 4.0)  # of a seed's right patch, least and most: keypoints may err
 
 
 @dataclass(frozen=True)
