@@ -2,7 +2,8 @@
 
 Solves (I - alpha S) f = y and ranks the whole index by f; what no heat reaches keeps its order.
 S is the normalised graph in which items are linked that are among the k nearest of each other, by
-max(0, cosine)^power, and y is max(0, cosine)^power on the nearest items of the query. Iscen et al.
+max(0, cosine)^power, and y is max(0, cosine)^power on the nearest items of the query. The usual k
+and seeds are for large indexes: where an item has few right hits, take about as many. Iscen et al.
 2017 (arXiv:1611.05113); mode `offline`: Yang et al. 2019 (arXiv:1811.10907).
 """
 
