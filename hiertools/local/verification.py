@@ -9,7 +9,7 @@ from dataclasses import asdict, dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from hiertools.errors import UsageError
+from hiertools.errors import UsageError, UserError
 from hiertools.files.json import Document
 from hiertools.files.local_features import LocalFeatures
 from hiertools.files.verified import Pair
@@ -51,6 +51,14 @@ class Matching:
     def document(self) -> Document:
         """Return the options by name."""
         return asdict(self)
+
+
+def matching_of(options: Document) -> Matching:
+    """Return the options that pairs were verified with. Raises `UserError` for others."""
+    try:
+        return Matching(**options)
+    except (TypeError, UsageError):
+        raise UserError(f"the verified pairs were made with unknown options: {options}") from None
 
 
 def verify(left: LocalFeatures, right: LocalFeatures, matching: Matching) -> Pair:
