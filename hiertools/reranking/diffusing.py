@@ -6,6 +6,7 @@ with mutual neighbours and y on the nearest items: Iscen et al. 2017 (arXiv:1611
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import cache
 
 import numpy as np
 
@@ -103,19 +104,18 @@ def _truncated(gallery: Gallery, settings: Settings, _: Sequence[Shortlist]) -> 
         queries = _queries(gallery, batch)
         return _among_nearest(gallery, settings, edges, gallery.vectors, queries, sources)
 
-    return Spreading(lambda: normalised(edges), gallery.ids, spread)
+    return Spreading(cache(lambda: normalised(edges)), gallery.ids, spread)
 
 
 def _offline(gallery: Gallery, settings: Settings, _: Sequence[Shortlist]) -> Spreading:
     """Combine solves of single items, made before or now."""
-    found, kept = gallery.solves, list[Edges]()
+    found = gallery.solves
     if found is not None:
         _check_same(found.options, settings.offline)
 
+    @cache
     def edges() -> Edges:
-        if not kept:
-            kept.append(normalised(affinity(gallery.neighbours(settings.k), power=settings.power)))
-        return kept[0]
+        return normalised(affinity(gallery.neighbours(settings.k), power=settings.power))
 
     def spread(batch: Sequence[Shortlist]) -> Iterator[Heat]:
         sources = _sources(gallery, batch, settings)
