@@ -58,6 +58,9 @@ def test_pairs_come_back_either_way(tmp_path):
 def test_a_reversed_pair_is_in_the_order_of_its_own_left_features():
     other = PAIRS["b", "c"].reversed()
     assert (np.diff(other.features[:, 0]) > 0).all()
+    order = np.argsort(PAIRS["b", "c"].features[:, 1])
+    points = PAIRS["b", "c"].points[order]
+    np.testing.assert_array_equal(other.points, np.hstack([points[:, 2:], points[:, :2]]))
     np.testing.assert_allclose(other.model @ MODEL, np.eye(3), atol=1e-12)
 
 
@@ -66,6 +69,8 @@ def test_others_are_those_with_inliers_the_most_first(tmp_path):
     assert found.others("b") == [("c", 9), ("d", 9), ("a", 7)]
     assert found.others("a") == [("b", 7)]
     assert found.others("nobody") == []
+    part = read_part(tmp_path / "v.h5")
+    assert part.others(part.place["b"]) == [("c", 9), ("d", 9), ("a", 7)]
 
 
 def test_several_files_are_as_one(tmp_path):

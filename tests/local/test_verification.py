@@ -62,6 +62,27 @@ def test_a_mirrored_plane_is_none():
     assert (len(pair), pair.model, pair.tentative) == (0, None, 200)
 
 
+def test_where_a_model_turns_the_plane_over_nothing_is_an_inlier():
+    places = made.places(50)
+    mirror = np.array([[-1.0, 0, 1024], [0, 1, 0], [0, 0, 1]])
+    near, areas = verification.inliers_of(mirror, places, made.seen(places, mirror), pixels=4)
+    assert not near.any()
+    np.testing.assert_allclose(areas, -1)
+    horizon = np.array([[1.0, 0, 0], [0, 1, 0], [-1 / 512, 0, 1]])  # x = 512 is taken away
+    near, _ = verification.inliers_of(horizon, places, made.seen(places, horizon), pixels=4)
+    np.testing.assert_array_equal(near, places[:, 0] < 512)
+
+
+def test_images_may_be_of_different_sizes():
+    """A right image of half the pixels has the same inliers; its model ends in its own pixels."""
+    left, right, _, pair = verified(noise=2.0)
+    half = made.features(right.keypoints / 2, right.descriptors, (512, 384))
+    found = verify(left, half, MATCHING)
+    np.testing.assert_array_equal(found.features, pair.features)
+    seen = made.seen(found.points[:, :2].astype(float), found.model)
+    assert np.linalg.norm(seen - found.points[:, 2:], axis=1).max() <= 2 + 1e-4
+
+
 @pytest.mark.parametrize(("scale", "found"), [(0.05, False), (0.2, True), (5, True), (12, False)])
 def test_the_scale_of_a_model_has_bounds(scale, found):
     _, _, _, pair = verified(np.diag([scale, scale, 1.0]), outliers=0, noise=0.0)
@@ -134,3 +155,7 @@ def test_the_seed_reaches_the_samples():
     x, y = left.keypoints.astype(float), right.keypoints[rows].astype(float)
     models = {opencv.homography(x, y, 4.0, seed).tobytes() for seed in range(4)}
     assert len(models) > 1
+    found = [
+        verify(left, right, Matching(0.8, 4.0, "homography", 6, seed)).model for seed in range(4)
+    ]
+    assert len({model.tobytes() for model in found}) > 1

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from hiertools.errors import UsageError, UserError
+from hiertools.files.verified import Pair
 from hiertools.local.verification import Matching, verify
 from hiertools.rerankers.spatial import rerank
 from tests.local import made as local
@@ -91,6 +92,23 @@ def test_an_image_without_features_is_said():
     gallery, shortlist = setting()
     with pytest.raises(UserError, match="i5"):
         list(rerank([shortlist], gallery, top=6))
+
+
+class Known:
+    """Pairs that were verified with seed 3, each with no matches at all."""
+
+    options = Matching(0.8, 4.0, "homography", 6, 3).document()
+
+    def pair(self, left, right):
+        return Pair(np.zeros((0, 2), np.int32), np.zeros((0, 4), np.float32), None, 0)
+
+
+def test_pairs_that_were_verified_before_are_taken_if_the_seed_is_the_same():
+    gallery, shortlist = setting(verified=Known(), seed=3)
+    (found,) = rerank([shortlist], gallery)
+    assert found.rows.tolist() == shortlist.rows.tolist()
+    with pytest.raises(UserError, match="made with seed=3, and here it is 0"):
+        rerank([], setting(verified=Known())[0])
 
 
 @pytest.mark.parametrize(
