@@ -53,6 +53,12 @@ class Similarity(StrEnum):
     inverse = "inverse"
 
 
+class Protocol(StrEnum):
+    """Protocols that others have laid down."""
+
+    revisited = "revisited"
+
+
 LEFT = ("without_truth", "without_ranking")  # of queries: not evaluated
 DEPTH = ("depth", "classes", "queries", "map", "chance map", "ndcg", "chance ndcg")
 KEYS = ("metric", "of", "k")  # of a row, beside its numbers
@@ -98,9 +104,17 @@ def evaluate_retrieval(
     truth: Annotated[
         Path | None,
         typer.Option(
-            metavar="CSV|QRELS|-",
-            help="What is relevant, where items do not say it: id and label of items, or TREC qrels"
-            " with a grade for each query and hit.",
+            metavar="CSV|QRELS|JSON|PKL|-",
+            help="What is relevant, where items do not say it: id and label of items; TREC qrels;"
+            " as JSON the relevant ids of each query; or, with --protocol, gnd_*.pkl.",
+            show_default=False,
+        ),
+    ] = None,
+    protocol: Annotated[
+        Protocol | None,
+        typer.Option(
+            help="How rankings are judged: revisited is that of Revisited Oxford and Paris, whose"
+            " ground truth --truth must be.",
             show_default=False,
         ),
     ] = None,
@@ -209,19 +223,21 @@ def evaluate_retrieval(
     With an index all of its items are ranked for each query, and no ranking is kept.
     """
     options = dict(locals())
-    from hiertools.commands import judged_retrieval
+    from hiertools.commands import judged_retrieval, judged_revisited
     from hiertools.files import atomic, inputs
     from hiertools.files.metrics import write_metrics
     from hiertools.files.provenance import Run
 
     tags = parse_tags(tag)
-    _check(options)
+    if protocol is None:
+        _check(options)
     inputs.check_stdin_once([searched, hierarchy, truth, against])
     for path in (output, values, qrels):
         if path is not None:
             atomic.check_writable(path, overwrite=overwrite)
     run = Run("evaluate retrieval", options, keep=not no_provenance)
-    found, more = judged_retrieval.evaluate(run, {**options, "tags": tags})
+    judge = judged_retrieval if protocol is None else judged_revisited
+    found, more = judge.evaluate(run, {**options, "tags": tags})
     for path, lines in more:
         atomic.write_texts(path, lines, overwrite=overwrite)
     write_metrics(output, found, chain=run.chain(), overwrite=overwrite)

@@ -69,7 +69,7 @@ def evaluate(run: "Run", given: dict[str, Any]) -> "tuple[Metrics, list[Written]
         case, outcome.columns, other, taxonomy, resamples, about, asked.counts
     )
     lines = {
-        "values": retrieval_values.texts(case, outcome.columns),
+        "values": retrieval_values.texts(case.names, outcome.columns),
         "qrels": retrieval_qrels.texts(case),
     }
     return found, [(given[name], lines[name]) for name in lines if given[name] is not None]

@@ -176,7 +176,7 @@ def other_run(
 
     source = Source(path)
     if retrieval_values.are_values(source):
-        values = retrieval_values.read(source, case)
+        values = retrieval_values.read(source, case.names)
         say(f"{path}: says nothing of its gain, its exclusion and its depth; they must be as here")
         run.add_input(path, source.digest())
         return values

@@ -36,8 +36,8 @@ class Column:
 
 def label(name: Document) -> str:
     """Return the metric of a row as one word."""
-    depth = name.get("k", name.get("of"))
-    return str(name["metric"]) if depth is None else f"{name['metric']}@{depth}"
+    more = [str(name[key]) for key in ("k", "of") if key in name]
+    return "@".join([str(name["metric"]), *more])
 
 
 class Wanted(NamedTuple):

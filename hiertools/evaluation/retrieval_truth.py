@@ -3,12 +3,14 @@
 A format of grades has two functions in `FORMATS`: whether a file has it, and a reader of it.
 """
 
+from codecs import BOM_UTF8
 from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
 
+from hiertools.errors import UserError
 from hiertools.evaluation import truth
-from hiertools.files import item_table, trec
+from hiertools.files import item_table, json, trec
 from hiertools.files.inputs import Source, spooled
 from hiertools.files.items import Items
 
@@ -22,7 +24,24 @@ class Format(NamedTuple):
     read: Callable[[Source], Grades]
 
 
-FORMATS = {"qrels": Format(trec.are_qrels, trec.read_qrels)}
+def are_lists(source: Source) -> bool:
+    """Return whether a file is a JSON object."""
+    return source.head.removeprefix(BOM_UTF8).lstrip()[:1] == b"{"
+
+
+def read_lists(source: Source) -> Grades:
+    """Return grades of 1 for the relevant ids that JSON lists for each query."""
+    document = json.loads(source.text(), source.name)
+    fields = json.Fields(document, source.name)
+    if {"imlist", "qimlist", "gnd"} <= fields.document.keys():
+        raise UserError(f"{source.name}: is a ground truth for --protocol revisited; give that too")
+    return {query: dict.fromkeys(fields.texts(query), 1) for query in fields.document}
+
+
+FORMATS = {
+    "qrels": Format(trec.are_qrels, trec.read_qrels),
+    "lists": Format(are_lists, read_lists),
+}
 
 
 class Found(NamedTuple):

@@ -8,18 +8,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hiertools.errors import UserError
-from hiertools.evaluation.retrieval_case import Case
 from hiertools.evaluation.retrieval_columns import Column
 from hiertools.files.inputs import Source
 
 FIRST = "query"
 
 
-def texts(case: Case, found: Sequence[Column]) -> Iterator[str]:
+def texts(queries: Sequence[str], found: Sequence[Column]) -> Iterator[str]:
     """Yield the lines of a table: a query and its metrics, empty where it has none."""
     yield _line([FIRST, *(column.label for column in found)])
     table = np.stack([column.values for column in found], axis=1)
-    for key, row in zip(case.names, table.tolist(), strict=True):
+    for key, row in zip(queries, table.tolist(), strict=True):
         yield _line([key, *("" if np.isnan(value) else repr(value) for value in row)])
 
 
@@ -34,12 +33,12 @@ def are_values(source: Source) -> bool:
     return source.head.startswith(f"{FIRST},".encode())
 
 
-def read(source: Source, case: Case) -> dict[str, NDArray[np.float64]]:
-    """Return the metrics of a case's queries, NaN for what the table does not have.
+def read(source: Source, queries: Sequence[str]) -> dict[str, NDArray[np.float64]]:
+    """Return the metrics of queries by label, NaN for what the table does not have.
 
     Raises `UserError` if it has none of the queries.
     """
-    place = {name: row for row, name in enumerate(case.names)}
+    place = {name: row for row, name in enumerate(queries)}
     lines = csv.reader(io.StringIO(source.text(), newline=""))
     labels = next(lines)[1:]
     table = np.full((len(place), len(labels)), np.nan)
