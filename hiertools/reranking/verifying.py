@@ -1,7 +1,9 @@
 """Many pairs of images, verified by worker processes and kept in parts."""
 
 import hashlib
+import os
 import shutil
+import threading
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -174,9 +176,22 @@ def _verified(job: Job, features: Features, start: int, workers: int) -> Iterato
         batches,
         batch_size=None,
         num_workers=min(workers, len(batches)),
-        worker_init_fn=signals.leave_to_parent,
+        worker_init_fn=_begin,
     )
     yield from loader
+
+
+def _begin(worker: int) -> None:
+    """Leave signals to the parent, and end when it is gone."""
+    signals.leave_to_parent(worker)
+    threading.Thread(target=_end_after, args=(os.getppid(),), daemon=True).start()
+
+
+def _end_after(parent: int) -> None:
+    """End this process when its parent was killed: it would wait for ever for pairs to be taken."""
+    while os.getppid() == parent:
+        time.sleep(1)
+    os._exit(1)
 
 
 class _Batches(Dataset[list[Pair]]):

@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -150,14 +151,19 @@ def test_a_killed_run_goes_on_and_gives_the_same_bytes(folder):
         "v.verify = lambda *a: (time.sleep(.05), old(*a))[1];"
         "from hiertools.cli import main; sys.exit(main(sys.argv[1:]))"
     )
-    command = ["verify", "index.h5", "--all", "--local", "local.h5", "--workers", "0", ONCE]
+    command = ["verify", "index.h5", "--all", "--local", "local.h5", "--workers", "1", ONCE]
     process = subprocess.Popen([sys.executable, "-c", code, *command, "-q"])
     parts = folder / "verified.h5.parts"
     deadline = time.monotonic() + 60
     while len(list(parts.glob("part-*.h5"))) < 3 and time.monotonic() < deadline:
         time.sleep(0.01)
+    known = Path(f"/proc/{process.pid}/task/{process.pid}/children")
+    workers = [Path("/proc", worker) for worker in known.read_text().split()]
     os.kill(process.pid, signal.SIGKILL)
     assert process.wait() == -signal.SIGKILL
+    while any(worker.exists() for worker in workers) and time.monotonic() < deadline:
+        time.sleep(0.1)
+    assert not any(worker.exists() for worker in workers)
     assert not (folder / "verified.h5").exists()
     assert 3 <= len(list(parts.glob("part-*.h5"))) < 14
     assert main(command) == 5
