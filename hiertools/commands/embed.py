@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from hiertools import plugins
+from hiertools.commands import embed_local
 from hiertools.commands.options import (
     BatchSize,
     Device,
@@ -65,8 +66,15 @@ def embed(
         ),
     ] = None,
     output: Annotated[
-        Path, typer.Option("--output", "-o", metavar="H5", help="Where the vectors go.")
-    ] = Path("embeddings.h5"),
+        Path | None,
+        typer.Option(
+            "--output",
+            "-o",
+            metavar="H5",
+            help="Where the vectors go. [default: embeddings.h5, or local.h5]",
+            show_default=False,
+        ),
+    ] = None,
     encoder: Annotated[
         str,
         typer.Option(
@@ -146,6 +154,25 @@ def embed(
             "--logits", help="Write the logits of the encoder's classifier instead of embeddings."
         ),
     ] = False,
+    local: Annotated[
+        bool,
+        typer.Option(
+            "--local",
+            help="Write local features (SIFT) instead, for rerank and verify; with --from those of"
+            " a file in the layout of hloc.",
+        ),
+    ] = False,
+    keypoints: Annotated[
+        int, typer.Option(min=1, metavar="N", help="Local features of an image, at the most.")
+    ] = 2000,
+    max_side: Annotated[
+        int,
+        typer.Option(
+            min=16,
+            metavar="PIXELS",
+            help="Local features are found in images made smaller where a side is longer.",
+        ),
+    ] = 1024,
     device: Device = "auto",
     precision: Annotated[
         Precision,
@@ -174,7 +201,7 @@ def embed(
     overwrite: Overwrite = False,
     no_provenance: NoProvenance = False,
 ) -> None:
-    """Embed images, boxes of images, or lines of text.
+    """Embed images, boxes of images, or lines of text; or find local features.
 
     Writes one vector a row, as the encoder gives it (not normalised), in the order of the input.
     The encoder's own preprocessing is used. A first signal stops the work in order; --resume
@@ -186,6 +213,18 @@ def embed(
     from hiertools.files.provenance import Run
 
     check_stdin_once([*(inputs or []), *(boxes or []), images, ids, table])
+    if local:
+        _refuse("--local finds features of whole images", options, embed_local.NOT_OF_LOCAL)
+        if from_ is not None:
+            why = "--local --from takes features as they are"
+            _refuse(why, options, embed_local.OF_PICTURES)
+        elif made_by is not None:
+            raise UsageError("--made-by is for --from")
+        embed_local.embed_local(options, lambda run: _images(run, options))
+        return
+    _refuse("without --local there are no keypoints", options, embed_local.OF_LOCAL)
+    output = output or Path("embeddings.h5")
+    options["output"] = output
     _check_sources(bool(inputs), bool(boxes), text, from_ is not None, ids is not None)
     if from_ is not None:
         _refuse("--from takes vectors as they are", options, _OF_ROWS | _OF_NETWORK)
@@ -290,6 +329,16 @@ def _inventory(
     found = inventory.of_boxes(table, roots=roots)
     run.add_input(", ".join(map(str, roots)), found.digest())
     return found
+
+
+def _images(run: "Run", given: dict[str, Any]) -> "Inventory":
+    """Return the images whose local features are wanted."""
+    inventory = _inventory(run, given["inputs"], [], "auto", given["image_root"], False)
+    area = (Decimal("0"), Decimal("1"))
+    inventory = _filtered(
+        run, inventory, given["images"], None, area, given["label_from"], given["table"]
+    )
+    return inventory.shard(parse_shard(given["shard"]), batch_size=1)
 
 
 def _filtered(

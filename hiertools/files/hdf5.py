@@ -11,7 +11,7 @@ bytes of fixed length.
 import json as stdlib_json
 import os
 import zlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
@@ -312,9 +312,47 @@ class Reader:
                 )
 
 
+class Foreign:
+    """A file that others made and that is trusted in its structure: groups of arrays."""
+
+    def __init__(self, path: Path, file: h5py.File) -> None:
+        self.path, self._file = path, file
+
+    def groups_with(self, names: Collection[str]) -> list[str]:
+        """Return the paths of all groups that have datasets of these names, in order."""
+        found: list[str] = []
+
+        def visit(name: str, item: Any) -> None:
+            if isinstance(item, h5py.Group) and all(
+                isinstance(item.get(key), h5py.Dataset) for key in names
+            ):
+                found.append(name)
+
+        self._file.visititems(visit)
+        return sorted(found)
+
+    def array(self, name: str) -> Array | None:
+        """Return a dataset, None if it is not there."""
+        data = self._file.get(name)
+        return np.asarray(data[...]) if isinstance(data, h5py.Dataset) else None
+
+
+MAX_FOREIGN = 20_000_000  # groups and datasets of a file of others: some for each image
+
+
 @contextmanager
-def reading(path: Path) -> Iterator[Reader]:
-    """Open any file of ours. Raises `UserError` for anything else, damaged or hostile files."""
+def reading_foreign(path: Path) -> Iterator[Foreign]:
+    """Open a file that others made. Raises `UserError` for damaged and hostile ones."""
+    with _opened(path) as file:
+        try:
+            trust.check_hdf5(file, str(path), objects=MAX_FOREIGN)
+        except (OSError, RuntimeError, KeyError, ValueError, TypeError) as error:
+            raise UserError(f"{path}: damaged HDF5: {_reason(error)}") from error
+        yield Foreign(path, file)
+
+
+@contextmanager
+def _opened(path: Path) -> Iterator[h5py.File]:
     if path == inputs.STDIN:
         raise UsageError("HDF5 does not come through a pipe; name a file")
     try:
@@ -324,6 +362,13 @@ def reading(path: Path) -> Iterator[Reader]:
     except OSError as error:
         raise UserError(f"{path}: cannot be read: {_reason(error)}") from error
     with file:
+        yield file
+
+
+@contextmanager
+def reading(path: Path) -> Iterator[Reader]:
+    """Open any file of ours. Raises `UserError` for anything else, damaged or hostile files."""
+    with _opened(path) as file:
         try:
             trust.check_hdf5(file, str(path))
             reader = Reader(path, file)

@@ -50,16 +50,19 @@ def check_inside(path: str, name: str) -> str:
     return str(parts)
 
 
-def check_hdf5(file: Any, name: str) -> None:
-    """Refuse what no file of ours has, before any of its data is read."""
-    _Walk(name, os.path.getsize(name)).group(file, "", 0)
+def check_hdf5(file: Any, name: str, *, objects: int = MAX_OBJECTS) -> None:
+    """Refuse what no file of ours has, before any of its data is read.
+
+    objects: groups and datasets that there may be.
+    """
+    _Walk(name, os.path.getsize(name), objects).group(file, "", 0)
 
 
 class _Walk:
     """A walk over every object of an HDF5 file that follows nothing out of it."""
 
-    def __init__(self, name: str, size: int) -> None:
-        self.name, self.size, self.seen = name, size, set[Any]()
+    def __init__(self, name: str, size: int, objects: int) -> None:
+        self.name, self.size, self.objects, self.seen = name, size, objects, set[Any]()
 
     def refuse(self, place: str, why: str) -> UserError:
         return UserError(f"{self.name}: {place or '/'}: {why}; not a file of ours, not read")
@@ -68,7 +71,7 @@ class _Walk:
         self.once(group, place)
         if depth > MAX_DEPTH:
             raise self.refuse(place, "groups nested too deeply")
-        if len(self.seen) + len(group) > MAX_OBJECTS:
+        if len(self.seen) + len(group) > self.objects:
             raise self.refuse(place, "too many objects")
         for key in group:
             link = group.get(key, getlink=True)
