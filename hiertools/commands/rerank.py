@@ -157,6 +157,9 @@ def rerank(
     for path in (output, masks):
         if path is not None:
             atomic.check_writable(path, overwrite=overwrite)
+    read = [results, index, *(queries or []), *(local or []), *(verified or []), graph]
+    if masks and masks.exists() and any(p and p.exists() and p.samefile(masks) for p in read):
+        raise UsageError(f"{masks}: is an input too; name another file with --masks")
     choice = plugins.parse(plugins.RERANKERS, method)
     given: dict[str, Any] = {**options, "output": output, "choice": choice}
     run_method(given)

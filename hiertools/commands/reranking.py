@@ -25,11 +25,10 @@ def run_method(given: dict[str, Any]) -> None:
     from hiertools.files import inputs
     from hiertools.files.provenance import Run
 
-    start = time.monotonic()
     options = {name: value for name, value in given.items() if name != "choice"}
     run = Run("rerank", options, keep=not given["no_provenance"])
     with inputs.spooled(given["results"]) as copy:
-        _rerank(run, given, copy, start)
+        _rerank(run, given, copy, time.monotonic())  # when all that came through a pipe is there
 
 
 def _rerank(run: "Run", given: dict[str, Any], copy: Path, start: float) -> None:
@@ -50,7 +49,11 @@ def _rerank(run: "Run", given: dict[str, Any], copy: Path, start: float) -> None
     drive = _drive(run, given, index, sha256, header, start)
     masks: list[Document] = []
     lines = drive.rankings(rankings, _keep(masks, drive.gallery))
-    about = {**header, "reranked": [*header.get("reranked", []), described(given["choice"])]}
+    about = {
+        "index": sha256,
+        **header,
+        "reranked": [*header.get("reranked", []), described(given["choice"])],
+    }
     write_results(
         given["output"], about, lines, format=given["format"].value, chain=run.chain(),
         overwrite=given["overwrite"],
