@@ -37,6 +37,7 @@ COMMANDS = (
     "evaluate geo",
     "evaluate classes",
     "evaluate retrieval",
+    "evaluate pixels",
     "wasserstein",
     "tabulate",
     "plot sweep",
