@@ -27,6 +27,7 @@ FAMILIES = (
     ("--format", "Annotation formats", plugins.ANNOTATIONS),
     ("--loss", "Losses", plugins.PART_LOSSES),
     ("--loss", "Losses", plugins.CLASS_LOSSES),
+    ("--method", "Methods", plugins.RERANKERS),
 )
 ESCAPES = {
     "\\": r"\e",
@@ -40,7 +41,7 @@ ESCAPES = {
     "ñ": "n",
 }
 
-VALUES = {"bool": r"\fBtrue\fR|\fBfalse\fR", "int": r"\fIN\fR"}
+VALUES = {"bool": r"\fBtrue\fR|\fBfalse\fR", "int": r"\fIN\fR", "float": r"\fIX\fR"}
 
 Generated = dict[str, Callable[[], str]]
 
@@ -170,7 +171,7 @@ def _option(found: Any, option: Any) -> str:
     spelled = sorted(option.opts, key=len)
     names = ", ".join(map(_bold, spelled))
     value = _value(head.removeprefix(", ".join(spelled)).strip())
-    match = re.fullmatch(r"(.*?)\s+\[((?:default: |\d+<=|x[<>]=).+)\]", text)
+    match = re.fullmatch(r"(.*?)\s+\[((?:default: |required|\d+<=|x[<>]=).*)\]", text)
     text, extra = match.groups() if match else (text, "")
     notes = sorted(filter(None, map(_note, filter(None, extra.replace("]  [", "; ").split("; ")))))
     return "\n".join([f".TP\n{names}{value}", prose(text), *notes]) + "\n"
@@ -185,6 +186,8 @@ def _value(metavar: str) -> str:
 
 def _note(note: str) -> str:
     """Return a sentence of what `--help` has in brackets."""
+    if note == "required":
+        return "It must be given."
     if note.startswith("default: "):
         return f"The default is {_bold(note.removeprefix('default: '))}."
     match = re.fullmatch(r"(?:(\d+)<=)?x(?:>=(\d+)|<=(\d+))", note)
@@ -213,7 +216,8 @@ def _member(member: Member) -> str:
 
 def _docstrings(member: Member) -> tuple[str, str]:
     """Return the docstrings of a member's module and of its one public function."""
-    path = plugins.PACKAGE / member.family.folder / f"{member.name}.py"
+    file = member.name.replace(member.family.between, "_") + ".py"
+    path = plugins.PACKAGE / member.family.folder / file
     module = ast.parse(path.read_text(encoding="utf-8"))
     functions = {node.name: node for node in module.body if isinstance(node, ast.FunctionDef)}
     usage = ast.get_docstring(functions[member.family.function])

@@ -30,7 +30,14 @@ def rerank(
     weight: float = 1.0,
     cap: int = 50,
 ) -> Iterator[Reranked]:
-    """Yield each shortlist with its first `top` hits in the order of their fused scores."""
+    """Yield each shortlist with its first `top` hits in the order of their fused scores.
+
+    top: first hits that are verified. ratio: of a match, the distance by that to the second nearest
+    feature is below this. pixels: how far an inlier may be off, in images whose longer side is
+    1024. model: homography or affine. least: inliers without which there are none. tau: inliers
+    below which a hit gains nothing. weight: what is gained at most, where the scores of the first
+    hits are scaled to be from 0 to 1. cap: inliers beyond which a hit gains no more.
+    """
     fusion.check_options(top=top, tau=tau, weight=weight, cap=cap)
     pairs = Pairs(gallery, Matching(ratio, pixels, model, least, gallery.seed))
     return (_one(shortlist, gallery, pairs, top, tau, weight, cap) for shortlist in shortlists)

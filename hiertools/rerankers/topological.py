@@ -33,7 +33,17 @@ def rerank(
     weight: float = 1.0,
     cap: int = 50,
 ) -> Iterator[Reranked]:
-    """Yield each shortlist with its first `top` hits in the order of their fused scores."""
+    """Yield each shortlist with its first `top` hits in the order of their fused scores.
+
+    top: first hits that are verified. ratio: of a match that is a seed, the distance by that to the
+    second nearest feature is below this. radius: half the side of a patch, in pixels of an image
+    whose longer side is 1024. agree: share of the features of a patch that must be in the same cell
+    of the other, for the pair of patches to pass. least: features in each patch, and matches in a
+    region. shift: how far the next patches are, in radii. checks: pairs of patches that are looked
+    at, at the most. tau: matches of the largest region below which a hit gains nothing. weight:
+    what is gained at most, where the scores of the first hits are scaled to be from 0 to 1. cap:
+    matches beyond which a hit gains no more.
+    """
     check_options(top=top, tau=tau, weight=weight, cap=cap)
     topology = Topology(ratio, radius, agree, least, shift, checks)
     return (_one(shortlist, gallery, topology, top, tau, weight, cap) for shortlist in shortlists)
