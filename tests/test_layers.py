@@ -12,7 +12,7 @@ LAYERS = [
     {"__main__"},
     {"cli"},
     {"commands"},
-    {"about", "embedding_parts", "evaluation", "rerankers", "training"},
+    {"about", "embedding_parts", "evaluation", "local_parts", "rerankers", "training"},
     {"classification", "entities", "reranking"},
     {"embedding", "geocoding", "mining", "scenes", "search"},
     {"class_table", "inventory", "local", "pairing", "plots"},

@@ -60,7 +60,7 @@ def _extract(
     """Find and write features and rejects; return the number of these."""
     from hiertools.files.rejects import write_rejects
     from hiertools.local.extraction import Settings
-    from hiertools.local.local_parts import Parts, extract_in_parts
+    from hiertools.local_parts import Parts, extract_in_parts
     from hiertools.signals import stop_flag
     from hiertools.terminal import progress, say
 

@@ -8,9 +8,8 @@ import sys
 
 import pytest
 
-from hiertools import cli
+from hiertools import cli, local_parts
 from hiertools.files.local_features import read_local
-from hiertools.local import local_parts
 from tests.local.test_extraction import noise
 
 
