@@ -34,7 +34,7 @@ def rerank(
 ) -> Iterator[Reranked]:
     """Rank the index by heat.
 
-    mode: online solves for each query on the whole graph, beyond 100,000 items as truncated does;
+    mode: `online` solves for each query on the whole graph, beyond 100,000 items as truncated does;
     truncated on that of the nearest items of the query, normalised anew; offline adds up solves of
     single items, from --graph or made now; transductive takes all queries into the graph, so that
     the hits of a query depend on the other queries. k: neighbours of each item that may be mutual.

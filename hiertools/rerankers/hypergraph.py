@@ -38,14 +38,14 @@ def rerank(
 ) -> Iterator[Reranked]:
     """Rank what regions lead to from the query, and behind it the other hits as they stood.
 
-    variant: principled diffuses from all first hits that are verified; bfs follows regions from
-    the first hit, breadth first, and ranks by when an image is found. hops: of pairs of items.
-    alpha: the share that goes on with each hop, from 0 to below 1. power: of cosines. cap: inliers
-    beyond which a pair counts no more. least: inliers of a pair that counts. neighbours: pairs of
-    an item, at the most. through: inliers in a region that it takes to follow a pair. top: hits
-    that the query is verified with, in the way in which the items were. communities: bfs starts
-    from the first hit with more than least inliers where the query is uncertain and the first hit
-    has fewer.
+    variant: `principled` diffuses from all first hits that are verified; bfs follows regions from
+    the first hit, breadth first, and ranks by when an image is found. hops: pairs that are followed
+    one after another. alpha: the share that goes on with each hop, from 0 to below 1. power: what
+    cosines are raised to. cap: inliers beyond which a pair counts no more. least: inliers of a pair
+    that counts. neighbours: pairs of an item, at the most. through: inliers in a region that it
+    takes to follow a pair. top: hits that the query is verified with, in the way in which the items
+    were. communities: `bfs` starts from the first hit with more than least inliers where the query
+    is uncertain and the first hit has fewer.
     """
     _check(variant, hops, alpha, power, cap, least, neighbours, through, top)
     if gallery.verified is None:

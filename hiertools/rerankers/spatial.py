@@ -1,7 +1,8 @@
 """Re-order hits by how many local features one plane explains (spatial verification).
 
 Philbin et al., CVPR 2007: the first hits are matched with the query feature by feature, and the
-inliers of a homography are added to their initial scores. Counts alone would not do: see `fusion`.
+inliers of a homography are added to their initial scores. Counts alone would not do: few matches
+are chance.
 """
 
 from collections.abc import Iterable, Iterator
@@ -34,7 +35,7 @@ def rerank(
 
     top: first hits that are verified. ratio: of a match, the distance by that to the second nearest
     feature is below this. pixels: how far an inlier may be off, in images whose longer side is
-    1024. model: homography or affine. least: inliers without which there are none. tau: inliers
+    1024. model: `homography` or `affine`. least: inliers without which there are none. tau: inliers
     below which a hit gains nothing. weight: what is gained at most, where the scores of the first
     hits are scaled to be from 0 to 1. cap: inliers beyond which a hit gains no more.
     """
