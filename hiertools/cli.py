@@ -41,6 +41,8 @@ COMMANDS = (
     "wasserstein",
     "tabulate",
     "plot sweep",
+    "plot matches",
+    "plot masks",
     "check",
     "info",
 )
