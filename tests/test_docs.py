@@ -26,10 +26,12 @@ from tests.files import (
     test_entity_index,
     test_graph,
     test_index,
+    test_masks,
     test_metrics,
     test_model,
     test_predictions,
     test_results,
+    test_verified,
 )
 from tests.models import classes_made
 from tests.training import test_geo
@@ -43,6 +45,7 @@ ESCAPES = {r"\-": "-", r"\(aq": "'", r"\(dq": '"', r"\ ": " ", r"\e": "\\"}
 # Under these keys are names that hiertools does not choose, the options of a command, or what a
 # page of an evaluation describes.
 FREE = {"options", "libraries", "preprocess", "counts", "tables"}
+BY_METHOD = {"explained"}  # under it are methods, and what each has said
 GROUPS = {"weights", "encoder", "head", "arrays"}
 TYPES = {
     bool: "boolean",
@@ -213,7 +216,8 @@ def files(tmp_path_factory, hier) -> list[Path]:
     run("build-taxonomy", "table", "kinds.csv", *of_levels)
     names = (*names, "kinds.json", "distances.h5")
     made = [folder / name for name in (*names, "images.h5", "all.h5", "images.h5.rejects.jsonl")]
-    return [*made, *of_entities(folder, run), *of_training(folder), *of_search(folder)]
+    made += [*of_entities(folder, run), *of_training(folder), *of_search(folder)]
+    return [*made, *of_reranking(folder, run)]
 
 
 def of_entities(folder: Path, run: Callable[..., None]) -> list[Path]:
@@ -345,6 +349,35 @@ def of_classified(folder: Path) -> list[Path]:
     return [folder / "classes.jsonl", folder / "bare.jsonl"]
 
 
+def of_reranking(folder: Path, run: Callable[..., None]) -> list[Path]:
+    """Write local features, verified pairs, masks, and results that were re-ranked."""
+    run("embed", "--local", "images.txt", "--workers", "0", "--max-bad", "1", "-o", "local.h5")
+    test_verified.save(folder / "verified.h5")
+    test_masks.save(folder / "masks.jsonl")
+    told: dict[str, Any] = {
+        "spatial": {"inliers": 6, "tentative": 9, "matches": [[1.0, 2.0, 3.0, 4.0]]},
+        "topological": {
+            "features": 4, "tentative": 5, "matches": [], "matches_total": 4,
+            "regions": [{"features": 4, "left": [], "right": []}],
+        },
+        "diffusion": {"path": ["q", "a"]},
+        "superglobal": {"neighbours": ["b"]},
+        "k-reciprocal": {"jaccard": 0.5, "cosine": 0.5},
+    }  # fmt: skip
+    ranking = replace(
+        test_results.ranking(), reranked=("spatial", "topological"),
+        initial=np.array([0.5, np.nan]), explained=[told, None],
+    )  # fmt: skip
+    header = {"index": "0" * 64, "reranked": [{"method": "spatial"}, {"method": "topological"}]}
+    for form in ("jsonl", "h5"):
+        results.write_results(
+            folder / f"reranked.{form}", header, [ranking, *test_results.RANKINGS[1:]],
+            format=form, chain=[], overwrite=False,
+        )  # fmt: skip
+    names = ("local.h5", "verified.h5", "masks.jsonl", "reranked.jsonl", "reranked.h5")
+    return [folder / name for name in names]
+
+
 def with_levels() -> Hierarchy:
     edge = ("a", "b", 3, 2, 0.5)
     return Hierarchy(
@@ -396,7 +429,9 @@ def keys(value: Any) -> Iterator[tuple[str, str]]:
     if isinstance(value, dict):
         for key, inner in value.items():
             yield key, TYPES[type(inner)]
-            if key not in FREE:
+            if key in BY_METHOD:
+                yield from keys(list(inner.values()))
+            elif key not in FREE:
                 yield from keys(inner)
     elif isinstance(value, list):
         for inner in value:
