@@ -20,6 +20,7 @@ from hiertools.files import (
     hierarchy,
     index,
     kinds,
+    local_features,
     log,
     metrics,
     model,
@@ -27,6 +28,7 @@ from hiertools.files import (
     predictions,
     rejects,
     results,
+    verified,
 )
 from hiertools.files.items import Items, encode, label_sets
 from tests import entities_made
@@ -35,10 +37,13 @@ from tests.files import (
     test_entity_index,
     test_graph,
     test_index,
+    test_local_features,
     test_log,
+    test_masks,
     test_metrics,
     test_model,
     test_predictions,
+    test_verified,
 )
 from tests.files.test_round_trips import assert_same_items
 
@@ -55,6 +60,8 @@ ARRAYS = (
     "checkpoint_file",
     "distances_file",
     "graph_file",
+    "local_file",
+    "verified_file",
     "results_file",
 )
 
@@ -110,6 +117,16 @@ def model_file(tmp_path_factory):
 @pytest.fixture(scope="module")
 def graph_file(tmp_path_factory):
     return test_graph.save(tmp_path_factory.mktemp("graph") / "g.h5")
+
+
+@pytest.fixture(scope="module")
+def local_file(tmp_path_factory):
+    return test_local_features.save(tmp_path_factory.mktemp("local") / "l.h5")
+
+
+@pytest.fixture(scope="module")
+def verified_file(tmp_path_factory):
+    return test_verified.save(tmp_path_factory.mktemp("verified") / "v.h5")
 
 
 @pytest.fixture(scope="module")
@@ -180,7 +197,8 @@ def ranked(path, format):
     rankings = (
         results.Ranking(
             f"ü#{query}", [f"a{hit}" for hit in range(query)], -np.arange(float(query)),
-            ["b", None, "c"][:query] + ["b"] * (query - 3),
+            ["b", None, "c"][:query] + ["b"] * (query - 3), reranked=("aqe", "ü")[: query % 3],
+            initial=np.arange(float(query)) if query % 3 else None,
         )
         for query in range(9)
     )  # fmt: skip
@@ -223,6 +241,12 @@ def arrays_of(found):
         case graph.Graph():
             solves = {name: getattr(found.solves, name) for name in ("offsets", "rows", "values")}
             return {"near": found.rows, "similarities": found.similarities, **solves}
+        case local_features.Local():
+            names = ("sizes", "offsets", "frames", "descriptors")
+            return {name: getattr(found, name) for name in names}
+        case verified.Part():
+            names = ("sizes", "codes", "offsets", "features", "points", "models", "tentative")
+            return {"images": np.array(found.images), **{n: getattr(found, n) for n in names}}
 
 
 READERS = {
@@ -237,6 +261,8 @@ READERS = {
     "checkpoint": checkpoint.read_checkpoint,
     "distances": distances.read_distances,
     "graph": graph.read_graph,
+    "local": local_features.read_local,
+    "verified": verified.read_part,
     "entities": entities.read_entities,
     "entity-part": entity_part.read_part,
 }
@@ -249,11 +275,18 @@ def content(path):
         header = kinds.header(path)
         if header[0] == "results":
             about, rankings = results.read_results(path)
-            texts = [(r.query, r.ids, r.scores.tolist(), r.labels) for r in rankings]
+            texts = [
+                (r.query, r.ids, r.scores.tolist(), r.labels, r.reranked, _plain(r.initial))
+                for r in rankings
+            ]
             return (header, about, texts), None, {}
         found = READERS[header[0]](path)
         arrays = {name: np.array(array) for name, array in arrays_of(found).items()}
     return (header, found.meta, found.chain), getattr(found, "items", None), arrays
+
+
+def _plain(scores):
+    return None if scores is None else scores.tolist()
 
 
 def assert_same(found, expected):
@@ -542,12 +575,15 @@ def texts(tmp_path_factory):
     test_log.log(paths["log"])
     ranked(paths["results"], "jsonl")
     test_predictions.save(paths["predictions"])
+    test_masks.save(paths["masks"])
     test_metrics.save(paths["metrics"], test_metrics.found(test_metrics.ROW, test_metrics.OTHER))
     return paths
 
 
-TEXT_KINDS = ("hierarchy", "counts", "rejects", "log", "results", "predictions", "metrics")
-LINES = ("rejects", "log", "results", "predictions")
+TEXT_KINDS = (
+    "hierarchy", "counts", "rejects", "log", "results", "predictions", "metrics", "masks",
+)  # fmt: skip
+LINES = ("rejects", "log", "results", "predictions", "masks")
 
 
 def sound_or_message(path):
