@@ -11,6 +11,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
+from hiertools import plugins
 from hiertools.cli import main
 from hiertools.commands import reranking
 from hiertools.files import inputs, items
@@ -531,3 +532,65 @@ def test_blocks_do_not_change_what_comes_out():
     for size in (1, 64):
         assert rerank("own.jsonl", "diffusion:k=4", "--batch-size", size, "-o", f"{size}") == 0
     assert Path("1").read_bytes() == Path("64").read_bytes()
+
+
+@pytest.fixture(scope="module")
+def pairs(made):
+    """Verified pairs of the items: in one file, and in three shards."""
+    given = ["verify", str(made / "e-index.h5"), "--all", "--local", str(made / "local.h5")]
+    given += ["--workers", "0", "-q", ONCE]
+    for name, more in {"all": [], **{f"{n}": ["--shard", f"{n}/3"] for n in range(3)}}.items():
+        assert main([*given, *more, "-o", str(made / f"pairs-{name}.h5")]) == 0
+    return [made / f"pairs-{name}.h5" for name in ("all", "0", "1", "2")]
+
+
+@pytest.mark.parametrize("method", sorted(plugins.members(plugins.RERANKERS)))
+def test_every_method_can_be_explained_and_masked(pairs, method):
+    given = [*BOTH, "--verified", pairs[0], "--explain", "--masks"]
+    assert rerank("r.jsonl", method, *given, "masks.jsonl") == 0
+    assert main(["check", "reranked.jsonl", "masks.jsonl"]) == 0
+    assert rerank("r.jsonl", method, *given, "again.jsonl", "-o", "2.jsonl") == 0
+    assert Path("2.jsonl").read_bytes() == Path("reranked.jsonl").read_bytes()
+    assert Path("again.jsonl").read_bytes() == Path("masks.jsonl").read_bytes()
+    header, found = read()
+    (about,) = header["reranked"]
+    options = plugins.members(plugins.RERANKERS)[method].options
+    assert about == {"method": method, **{option.name: option.default for option in options}}
+    told = [each for ranking in found for each in ranking.explained]
+    assert any(each is not None for each in told)
+    assert {key for each in told if each for key in each} == {method}
+    places = {(ranking.query, key): n for ranking in found for n, key in enumerate(ranking.ids)}
+    masks = [(mask.query, mask.image) for mask in read_masks(Path("masks.jsonl"))[1]]
+    assert bool(masks) == (method in ("hypergraph", "spatial", "topological"))
+    order = [(ASKED.index(query), places[query, image]) for query, image in masks]
+    assert order == sorted(order)
+
+
+@pytest.mark.parametrize("method", ["spatial", "hypergraph", "hypergraph:variant=bfs"])
+def test_shards_of_pairs_are_as_good_as_all_in_one(pairs, method):
+    given = [*BOTH, "--explain"]
+    shards = [word for path in pairs[1:] for word in ("--verified", path)]
+    assert rerank("r.jsonl", method, *given, "--verified", pairs[0]) == 0
+    assert rerank("r.jsonl", method, *given, *shards, "-o", "shards.jsonl") == 0
+    assert Path("shards.jsonl").read_bytes() == Path("reranked.jsonl").read_bytes()
+
+
+def test_items_that_are_queries_need_no_features_beside_their_pairs(pairs):
+    for method in ("spatial:weight=2", "hypergraph"):
+        given = ["--verified", pairs[0], "--masks", f"{method}-masks.jsonl"]
+        assert rerank("own.jsonl", method, *given, "-o", method) == 0
+        (size,) = {mask.size for mask in read_masks(Path(f"{method}-masks.jsonl"))[1]}
+        assert size == (768, 1024)
+        for ranking in read(method)[1]:
+            scenes = [SCENES[key] for key in ranking.ids]
+            right = scenes.count(SCENES[ranking.query])
+            assert set(scenes[:right]) <= {SCENES[ranking.query]}
+
+
+@pytest.mark.parametrize("option", ["ratio=0.7", "pixels=3", "model=affine", "least=7"])
+def test_pairs_that_were_verified_otherwise_are_refused(pairs, option, capsys):
+    assert rerank("own.jsonl", f"spatial:{option}", "--verified", pairs[0]) == 3
+    name = option.partition("=")[0]
+    assert f"the verified pairs were made with {name}=" in capsys.readouterr().err
+    assert rerank("own.jsonl", "spatial", "--verified", pairs[0], "--seed", 1) == 3
+    assert "the verified pairs were made with seed=0, and here it is 1" in capsys.readouterr().err
