@@ -1,7 +1,7 @@
 """What `hiertools rerank` does: a gallery, a method, rankings through it."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from hiertools.files.index import Index
     from hiertools.files.json import Document
     from hiertools.files.provenance import Run
+    from hiertools.files.rankings import Ranking
     from hiertools.reranking.driving import Drive, Tally
     from hiertools.reranking.gallery import Gallery, Vectors
     from hiertools.reranking.shortlist import Polygon, Shortlist
@@ -48,7 +49,7 @@ def _rerank(run: "Run", given: dict[str, Any], copy: Path, start: float) -> None
         )
     drive = _drive(run, given, index, sha256, header, start)
     masks: list[Document] = []
-    lines = drive.rankings(rankings, _keep(masks, drive.gallery))
+    lines = drive.rankings(_falling(rankings, given), _keep(masks, drive.gallery))
     about = {
         "index": sha256,
         **header,
@@ -59,7 +60,15 @@ def _rerank(run: "Run", given: dict[str, Any], copy: Path, start: float) -> None
         overwrite=given["overwrite"],
     )  # fmt: skip
     _write_masks(run, given, masks)
-    _say(given, drive.tally)
+    _say(given, drive.tally, len(masks))
+
+
+def _falling(rankings: "Iterable[Ranking]", given: dict[str, Any]) -> "Iterator[Ranking]":
+    """Yield rankings, also of files made elsewhere, whose scores never rise."""
+    from hiertools.files.rankings import checked
+
+    placed = ((f"query {ranking.query!r}", ranking) for ranking in rankings)
+    return checked(placed, str(given["results"]), ordered=True)
 
 
 def described(choice: Choice) -> "Document":
@@ -130,7 +139,7 @@ def _gallery(
     from hiertools.embedding import choose_device
     from hiertools.files import inputs, items
     from hiertools.files.local_features import read_local
-    from hiertools.files.verified import read_verified
+    from hiertools.files.verified import Verified, read_part
     from hiertools.reranking.assembling import Features, boxes_of
     from hiertools.reranking.directions import directions
     from hiertools.reranking.gallery import Gallery
@@ -141,9 +150,9 @@ def _gallery(
     boxes = boxes_of(index.items)
     for _, found in queries:
         boxes |= boxes_of(found.items)
-    verified = read_verified(given["verified"]) if given["verified"] else None
-    for path in given["verified"] or []:
-        run.add_input(path, inputs.digest_file(path))
+    pairs = [read_part(path) for path in given["verified"] or []]
+    for part in pairs:
+        run.add_input(part.path, inputs.digest_file(part.path), part.chain)
     graph = _graph(run, given["graph"], sha256, given["index"])
     hurried = given["time_budget"] is not None
     return Gallery(
@@ -151,7 +160,7 @@ def _gallery(
         vectors=directions(index.points),
         queries=_points(queries, index),
         features_of=Features(files, boxes).of,
-        verified=verified,
+        verified=Verified(pairs) if pairs else None,
         name=str(given["index"]),
         seed=given["seed"],
         block=min(given["batch_size"], HURRIED) if hurried else given["batch_size"],
@@ -212,7 +221,7 @@ def _write_masks(run: "Run", given: dict[str, Any], masks: "list[Document]") -> 
         write_masks(given["masks"], masks, chain=run.chain(), overwrite=given["overwrite"])
 
 
-def _say(given: dict[str, Any], tally: "Tally") -> None:
+def _say(given: dict[str, Any], tally: "Tally", masks: int) -> None:
     from hiertools.files import atomic
     from hiertools.terminal import say
 
@@ -223,4 +232,5 @@ def _say(given: dict[str, Any], tally: "Tally") -> None:
         text += f" in {tally.seconds:.3g} s ({tally.seconds / tally.done:.3g} s a query)"
     for count, why in ((tally.certain, "certain"), (tally.late, "beyond the time budget")):
         text += f"; {count:,} {why}" if count else ""
+    text += f"; {masks:,} masks" if given["masks"] is not None else ""
     say(text)

@@ -147,6 +147,11 @@ def test_provenance_says_what_was_read():
     assert {each["path"] for each in record["inputs"]} == {
         "r.jsonl", "e-index.h5", "q.h5", "local.h5", "asked.h5",
     }  # fmt: skip
+    pairs = ["verify", "p.jsonl", "--local", "local.h5", "--local", "asked.h5", "--workers", "0"]
+    assert main([*pairs, "-o", "p.h5"]) == 0
+    assert main(["rerank", "r.jsonl", *arguments[:-1], "2.jsonl", "--verified", "p.h5"]) == 0
+    chain = read("2.jsonl")[0]["provenance"]
+    assert [each["command"] for each in chain] == ["rerank", "verify", "rerank"]
 
 
 def test_methods_go_through_a_pipe_and_keep_the_first_scores():
@@ -203,6 +208,7 @@ def test_explanations_of_all_methods_are_kept():
 def test_masks_are_where_the_query_is_in_the_hits(capsys):
     assert rerank("r.jsonl", "spatial", *BOTH, "--masks", "masks.jsonl", "-k", 4) == 0
     header, masks = read_masks(Path("masks.jsonl"))
+    assert capsys.readouterr().err.endswith(f" s a query); {len(masks)} masks\n")
     assert header == {"kind": "masks", "version": 1, "provenance": []}
     features = {key: raw(key) for key in [*IMAGES, "q0", "q1"]}
     expected = [
@@ -497,6 +503,7 @@ def edited(name, change):
         ("r.jsonl", "aqe", ["--device", "tpu"], 2, "--device tpu"),
         ("strange.jsonl", "aqe", BOTH, 3, "the hit 'im99' of 'im5' is not in e-index.h5; name"),
         ("rising.jsonl", "aqe", BOTH, 3, "rising.jsonl: line 3: the hit 'im"),
+        ("rising.trec", "aqe", BOTH, 3, "rising.trec: query 'im5': the hit 'im"),
         ("odd.jsonl", "aqe", BOTH, 3, "'exclude' is 'some', not none, self, image"),
     ],
 )  # fmt: skip
@@ -505,6 +512,9 @@ def test_what_is_wrong_is_said_in_a_line(capsys, results, method, arguments, cod
     Path("old").write_text("kept")
     edited("strange.jsonl", lambda lines: lines[2]["hits"][1].update(id="im99"))
     edited("rising.jsonl", lambda lines: lines[2]["hits"][1].update(score=99))
+    run = [line.split() for line in Path("r.trec").read_text().splitlines()]
+    run[7][4] = "99"
+    Path("rising.trec").write_text("\n".join(map(" ".join, run)) + "\n")
     edited("odd.jsonl", lambda lines: lines[0].update(exclude="some"))
     capsys.readouterr()
     assert rerank(results, method, *arguments) == code
