@@ -17,6 +17,7 @@ from typing import Any
 from hiertools.errors import UsageError, UserError
 
 PACKAGE = Path(__file__).parent
+LARGEST = 1 << 63  # whole numbers are below it: libraries hold them in 64 bits
 
 
 @dataclass(frozen=True)
@@ -129,12 +130,18 @@ def _value(option: Option, text: str) -> Any:
         if "bool" in kinds:
             return {"true": True, "1": True, "false": False, "0": False}[text.lower()]
         if "int" in kinds:
-            return int(text)
+            return _whole(text)
         if "float" in kinds:
             return float(text)
     except (KeyError, ValueError):
         raise UsageError(f"option {option.name}={text} is not a {kinds[0]}") from None
     return text
+
+
+def _whole(text: str) -> int:
+    if abs(int(text)) >= LARGEST:
+        raise ValueError
+    return int(text)
 
 
 def _member(family: Family, path: Path) -> Member:

@@ -121,6 +121,7 @@ def test_what_the_user_chose(family, spec, values, options):
         (ENCODERS, "timm:a,random=", "option random= is not a bool"),
         (ENCODERS, "timm:a,classes=ten", "option classes=ten is not a int"),
         (ENCODERS, "timm:a,classes=1.5", "option classes=1.5 is not a int"),
+        (ENCODERS, f"timm:a,classes={1 << 63}", f"option classes={1 << 63} is not a int"),
         (ANNOTATIONS, "coco:source=x", "format coco has no option 'source'"),
     ],
 )

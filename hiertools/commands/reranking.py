@@ -2,6 +2,8 @@
 
 import time
 from collections.abc import Callable, Iterable, Iterator
+from itertools import chain as joined
+from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -50,14 +52,12 @@ def _rerank(run: "Run", given: dict[str, Any], copy: Path, start: float) -> None
     drive = _drive(run, given, index, sha256, header, start)
     masks: list[Document] = []
     lines = drive.rankings(_falling(rankings, given), _keep(masks, drive.gallery))
-    about = {
-        "index": sha256,
-        **header,
-        "reranked": [*header.get("reranked", []), described(given["choice"])],
-    }
+    first = list(islice(lines, 1))  # what is wrong is said before anything is written
+    reranked = [*header.get("reranked", []), described(given["choice"])]
+    about = {"index": sha256, **header, "reranked": reranked}
     write_results(
-        given["output"], about, lines, format=given["format"].value, chain=run.chain(),
-        overwrite=given["overwrite"],
+        given["output"], about, joined(first, lines), format=given["format"].value,
+        chain=run.chain(), overwrite=given["overwrite"],
     )  # fmt: skip
     _write_masks(run, given, masks)
     _say(given, drive.tally, len(masks))

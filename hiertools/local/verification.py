@@ -18,6 +18,7 @@ from hiertools.local.matching import matches
 
 SIDE = 1024  # of an image in which `pixels` are as large as its own, the longer side
 SCALES = (0.1, 10.0)  # of a model: how much larger the right image may show things
+SEEDS = 1 << 31  # of OpenCV, in 32 bits
 SAMPLES = {"homography": 4, "affine": 3}
 MODELS = {"homography": opencv.homography, "affine": opencv.affine}
 
@@ -47,6 +48,8 @@ class Matching:
         if self.least < SAMPLES[self.model]:
             known = SAMPLES[self.model]
             raise UsageError(f"option least={self.least}: a {self.model} needs at least {known}")
+        if not 0 <= self.seed < SEEDS:
+            raise UsageError(f"--seed {self.seed}: verification has seeds from 0 to {SEEDS - 1}")
 
     def document(self) -> Document:
         """Return the options by name."""

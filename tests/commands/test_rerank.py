@@ -482,6 +482,10 @@ def edited(name, change):
         ("r.jsonl", "aqe:n=x", [], 2, "option n=x is not a int"),
         ("r.jsonl", "aqe:3", [], 2, "method 'aqe:3' is not written as aqe[:n=…]"),
         ("r.jsonl", "aqe:n=-1", ["--queries", "q.h5"], 2, "option n=-1 must be at least 0"),
+        ("r.jsonl", "aqe:n=-1", [*BOTH, "-o", "-"], 2, "option n=-1 must be at least 0"),
+        ("r.jsonl", "spatial:pixels=inf", BOTH, 2, "option pixels=inf must be above 0"),
+        ("r.jsonl", "topological:checks=9223372036854775808", BOTH, 2, "is not a int"),
+        ("r.jsonl", "spatial", [*BOTH, "--seed", 1 << 31], 2, "verification has seeds from 0"),
         ("r.jsonl", "spatial:tau=0", BOTH, 2, "option tau=0 must be at least 1"),
         ("r.jsonl", "diffusion:alpha=1", ["--queries", "q.h5"], 2, "alpha=1 is not in the range"),
         ("r.jsonl", "spatial", ["--local", "local.h5", *BOTH], 3, "'im0' is in local.h5 too"),
@@ -518,7 +522,8 @@ def test_what_is_wrong_is_said_in_a_line(capsys, results, method, arguments, cod
     edited("odd.jsonl", lambda lines: lines[0].update(exclude="some"))
     capsys.readouterr()
     assert rerank(results, method, *arguments) == code
-    said = capsys.readouterr().err
+    written, said = capsys.readouterr()
+    assert written == ""
     assert said.startswith("hiertools rerank: ")
     assert message in said
     assert said.count("\n") == 1

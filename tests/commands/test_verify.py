@@ -214,6 +214,7 @@ def test_features_may_be_in_several_files(folder):
         (["index.h5", "--top", 0], 2, "greater than or equal to 1"),
         (["index.h5", "--ratio", 0], 2, "ratio=0 must be above 0"),
         (["index.h5", "--pixels", 0], 2, "pixels=0 must be above 0"),
+        (["index.h5", "--seed", 1 << 31], 2, "verification has seeds from 0 to 2147483647"),
         (["index.h5", "--least", 3], 2, "a homography needs at least 4"),
         (["index.h5", "--model", "fish"], 2, "fish"),
         (["index.h5", "--shard", "3/3"], 2, "3/3"),
