@@ -94,7 +94,7 @@ judge 'alpha-qe:n=3 | spatial' chained.jsonl chained.json
 if [ -n "$files" ]; then
     printf '\nAccuracy:\n'
     # shellcheck disable=SC2086
-    hiertools tabulate $files --rows method --columns map,precision@1,recall@5
+    hiertools tabulate $files --rows method --columns map,precision@1
 fi
 if [ -z "$asked" ] && [ "$(wc -l <masks.jsonl)" -gt 1 ]; then
     run plot masks masks.jsonl --images "$photos" -o masks.png --overwrite
