@@ -44,9 +44,8 @@ def _one(shortlist: Shortlist, gallery: Gallery, m: int, k: int, beta: float) ->
         return Reranked(head, shortlist.scores[:0])
     x = gallery.vectors[head].astype(np.float64)
     query = gallery.vector(shortlist.query).astype(np.float64)
-    cosines = x @ x.T
-    near = _nearest(cosines, gallery.ranks[head], k)
-    refined = _unit(_refined(x, cosines, near, beta))
+    near = _nearest(x, gallery.ranks[head], k)
+    refined = _unit(_refined(x, near, beta))
     pooled = _unit(np.maximum(query, x[:k].max(0, initial=-np.inf))[None])[0]
     scores = ((x * pooled).sum(1) + (refined * query).sum(1)) / 2
     order = np.lexsort((gallery.ranks[head], -scores))
@@ -60,25 +59,23 @@ def _one(shortlist: Shortlist, gallery: Gallery, m: int, k: int, beta: float) ->
     return Reranked(rows, scores, told)
 
 
-def _nearest(cosines: NDArray[np.float64], ranks: NDArray[np.int64], k: int) -> NDArray[np.int64]:
-    """Return the k nearest of each of m hits among the others (m x k), the nearest first.
-
-    cosines: of all to all (m x m).
-    """
-    others = cosines.copy()
-    np.fill_diagonal(others, -np.inf)
-    order = np.lexsort((np.broadcast_to(ranks, others.shape), -others), axis=1)
-    return order[:, : min(k, len(others) - 1)]
+def _nearest(x: NDArray[np.float64], ranks: NDArray[np.int64], k: int) -> NDArray[np.int64]:
+    """Return the k nearest of each of some vectors (m x d) among the others, the nearest first."""
+    cosines = (x @ x.T).round(DIGITS)
+    np.fill_diagonal(cosines, -np.inf)
+    order = np.lexsort((np.broadcast_to(ranks, cosines.shape), -cosines), axis=1)
+    return order[:, : min(k, len(x) - 1)]
 
 
-def _refined(
-    x: NDArray[np.float64], cosines: NDArray[np.float64], near: NDArray[np.int64], beta: float
-) -> NDArray[np.float64]:
+DIGITS = 12  # of a cosine: what is beyond depends on how a product is worked out
+
+
+def _refined(x: NDArray[np.float64], near: NDArray[np.int64], beta: float) -> NDArray[np.float64]:
     """Return the weighted means of hits (m x d) and their neighbours (m x k)."""
-    weights = np.eye(len(x))
-    found = beta * np.maximum(0.0, np.take_along_axis(cosines, near, axis=1))
-    np.put_along_axis(weights, near, found, axis=1)
-    return np.asarray(weights @ x / weights.sum(1, keepdims=True))
+    others = x[near]
+    weights = beta * np.maximum(0.0, np.einsum("id,ikd->ik", x, others))
+    total = x + np.einsum("ik,ikd->id", weights, others)
+    return np.asarray(total / (1 + weights.sum(1, keepdims=True)))
 
 
 def _unit(x: NDArray[np.float64]) -> NDArray[np.float64]:
