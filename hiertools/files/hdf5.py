@@ -319,7 +319,10 @@ class Foreign:
         self.path, self._file = path, file
 
     def groups_with(self, names: Collection[str]) -> list[str]:
-        """Return the paths of all groups that have datasets of these names, in order."""
+        """Return the paths of all groups that have datasets of these names, in order.
+
+        Raises `UserError` for a damaged file.
+        """
         found: list[str] = []
 
         def visit(name: str, item: Any) -> None:
@@ -328,13 +331,15 @@ class Foreign:
             ):
                 found.append(name)
 
-        self._file.visititems(visit)
+        with _damage_in(self.path):
+            self._file.visititems(visit)
         return sorted(found)
 
     def array(self, name: str) -> Array | None:
-        """Return a dataset, None if it is not there."""
-        data = self._file.get(name)
-        return np.asarray(data[...]) if isinstance(data, h5py.Dataset) else None
+        """Return a dataset, None if it is not there. Raises `UserError` for a damaged one."""
+        with _damage_in(self.path):
+            data = self._file.get(name)
+            return np.asarray(data[...]) if isinstance(data, h5py.Dataset) else None
 
 
 MAX_FOREIGN = 20_000_000  # groups and datasets of a file of others: some for each image
@@ -344,11 +349,18 @@ MAX_FOREIGN = 20_000_000  # groups and datasets of a file of others: some for ea
 def reading_foreign(path: Path) -> Iterator[Foreign]:
     """Open a file that others made. Raises `UserError` for damaged and hostile ones."""
     with _opened(path) as file:
-        try:
+        with _damage_in(path):
             trust.check_hdf5(file, str(path), objects=MAX_FOREIGN)
-        except (OSError, RuntimeError, KeyError, ValueError, TypeError) as error:
-            raise UserError(f"{path}: damaged HDF5: {_reason(error)}") from error
         yield Foreign(path, file)
+
+
+@contextmanager
+def _damage_in(path: Path) -> Iterator[None]:
+    """Raise `UserError` for what the library raises where a file is damaged."""
+    try:
+        yield
+    except (OSError, RuntimeError, KeyError, ValueError, TypeError) as error:
+        raise UserError(f"{path}: damaged HDF5: {_reason(error)}") from error
 
 
 @contextmanager
@@ -369,11 +381,9 @@ def _opened(path: Path) -> Iterator[h5py.File]:
 def reading(path: Path) -> Iterator[Reader]:
     """Open any file of ours. Raises `UserError` for anything else, damaged or hostile files."""
     with _opened(path) as file:
-        try:
+        with _damage_in(path):
             trust.check_hdf5(file, str(path))
             reader = Reader(path, file)
-        except (OSError, RuntimeError, KeyError, ValueError, TypeError) as error:
-            raise UserError(f"{path}: damaged HDF5: {_reason(error)}") from error
         yield reader
 
 

@@ -38,7 +38,7 @@ class Features:
         """Yield the features of each image, the strongest first."""
         with hdf5.reading_foreign(self.path) as file:
             for group in self.groups:
-                yield _raw(file, group, self.dimension)
+                yield _raw(file, group, self.dimension, self.stored)
 
 
 def read_hloc(path: Path) -> Features:
@@ -49,7 +49,7 @@ def read_hloc(path: Path) -> Features:
             raise UserError(f"{path}: has no group with {', '.join(NEEDED)}, as hloc writes them")
         first = file.array(f"{groups[0]}/descriptors")
         assert first is not None
-        if first.ndim != 2 or first.dtype.name not in FLOATS:
+        if first.ndim != 2 or not len(first) or first.dtype.name not in FLOATS:
             raise UserError(f"{path}: the descriptors of {groups[0]!r} are no matrix of floats")
     ids = [PurePosixPath(group).with_suffix("").as_posix() for group in groups]
     if len(set(ids)) != len(ids):
@@ -58,7 +58,7 @@ def read_hloc(path: Path) -> Features:
     return Features(path, ids, groups, first.shape[0], FLOATS[first.dtype.name])
 
 
-def _raw(file: hdf5.Foreign, group: str, dimension: int) -> Raw:
+def _raw(file: hdf5.Foreign, group: str, dimension: int, stored: str) -> Raw:
     where = f"{file.path}: {group}"
     places, descriptors, size = (_array(file, f"{group}/{name}") for name in NEEDED)
     n = len(places)
@@ -67,18 +67,23 @@ def _raw(file: hdf5.Foreign, group: str, dimension: int) -> Raw:
             f"{where}: keypoints of shape {places.shape}, descriptors of {descriptors.shape}; they"
             f" are to be n x 2 and {dimension} x n"
         )
-    if size.shape != (2,) or not (np.isfinite(size).all() and size.min() >= 1):
+    if FLOATS.get(descriptors.dtype.name) != stored:
+        raise UserError(f"{where}: descriptors of {descriptors.dtype}; those before are {stored}")
+    if size.shape != (2,) or not (
+        np.isfinite(size).all() and 1 <= size.min() <= size.max() < 2**31
+    ):
         raise UserError(f"{where}: image_size is not a width and a height")
-    if not (np.isfinite(places).all() and np.isfinite(descriptors).all()):
-        raise UserError(f"{where}: a keypoint or a descriptor is not finite")
     order = np.arange(n)
     scores = file.array(f"{group}/scores")
     if scores is not None and scores.shape == (n,):
         order = np.argsort(-scores.astype(np.float64), kind="stable")
-    frames = np.hstack([places, np.ones((n, 1))]).astype(np.float32)
-    stored = FLOATS[descriptors.dtype.name]
+    with np.errstate(over="ignore"):  # float64 that float32 does not reach: refused below
+        frames = np.hstack([places, np.ones((n, 1))]).astype(np.float32)[order]
+        rows = np.ascontiguousarray(descriptors.T[order], stored)
+    if not (np.isfinite(frames).all() and np.isfinite(rows).all()):
+        raise UserError(f"{where}: a keypoint or a descriptor is not finite")
     width, height = (int(side) for side in size)
-    return Raw(frames[order], np.ascontiguousarray(descriptors.T[order], stored), width, height)
+    return Raw(frames, rows, width, height)
 
 
 def _array(file: hdf5.Foreign, name: str) -> NDArray[Any]:

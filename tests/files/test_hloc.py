@@ -58,13 +58,23 @@ def test_without_scores_the_order_stays(tmp_path):
         ({"keypoints": np.zeros((2, 2))}, "keypoints of shape"),
         ({"descriptors": np.zeros((3, 4))}, "n x 2 and 3 x n"),
         ({"image_size": np.array([0, 5])}, "image_size is not"),
+        ({"image_size": np.array([1e300, 5])}, "image_size is not"),
         ({"keypoints": np.full((3, 2), np.nan)}, "is not finite"),
+        ({"keypoints": np.full((3, 2), 1e300)}, "is not finite"),
+        ({"descriptors": np.zeros((0, 3))}, "no matrix of floats"),
         ({"descriptors": np.array(b"text")}, "no matrix of floats"),
     ],
 )
 def test_arrays_that_are_none_are_refused(tmp_path, change, message):
     with pytest.raises(UserError, match=message):
         list(read_hloc(save(tmp_path / "f.h5", a_jpg=image(**change))).raws())
+
+
+@pytest.mark.parametrize("dtype", [np.int32, np.float32])
+def test_descriptors_of_another_type_are_refused(tmp_path, dtype):
+    path = save(tmp_path / "f.h5", a_jpg=image(), b_jpg=image(dtype=dtype))
+    with pytest.raises(UserError, match=r"b\.jpg: descriptors of \w+; those before are float16"):
+        list(read_hloc(path).raws())
 
 
 def test_a_file_without_images_is_refused(tmp_path):
@@ -87,6 +97,20 @@ def test_links_out_of_the_file_are_refused(tmp_path):
         file["b.jpg"] = h5py.ExternalLink("other.h5", "/")
     with pytest.raises(UserError, match="ExternalLink"):
         read_hloc(path)
+
+
+def test_a_damaged_byte_is_no_traceback(tmp_path):
+    whole = save(tmp_path / "f.h5", a_jpg=image()).read_bytes()
+    refused = 0
+    for place in (place for place, byte in enumerate(whole) if byte):
+        damaged = bytearray(whole)
+        damaged[place] ^= 0xFF
+        (tmp_path / "f.h5").write_bytes(damaged)
+        try:
+            list(read_hloc(tmp_path / "f.h5").raws())
+        except UserError:
+            refused += 1
+    assert refused > 100
 
 
 def test_embed_takes_them(tmp_path, monkeypatch, capsys):
