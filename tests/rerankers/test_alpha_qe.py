@@ -95,6 +95,15 @@ def test_many_barred_items_change_nothing_of_the_others(monkeypatch):
     np.testing.assert_allclose(few.scores, many.scores, atol=1e-12)
 
 
+def test_of_many_equal_items_the_smallest_ids_are_hits():
+    """Sixty items are equal, more than a search looks at for five hits; rows fall as ids rise."""
+    ids = [f"i{row:02d}" for row in range(60)][::-1]
+    made = gallery([[1.0, 0.2]] * 60, {"q": [1.0, 0.2], "zero": [0.0, 0.0]}, ids=ids)
+    for query in ("q", "zero"):
+        found = one(alpha_qe, made, shortlist(made, query, hits=3, k=5, barred=[59]), n=0)
+        assert [ids[row] for row in found.rows] == ["i01", "i02", "i03", "i04", "i05"]
+
+
 def test_a_database_is_expanded_by_each_items_neighbours():
     made = items()
     x = made.vectors.astype(float)
