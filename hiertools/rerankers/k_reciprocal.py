@@ -6,12 +6,14 @@ an item has the item's set.
 """
 
 from collections.abc import Iterable, Iterator
+from itertools import islice
 
 import numpy as np
+from scipy.sparse import csr_array
 
 from hiertools.errors import UsageError
 from hiertools.reranking.gallery import Gallery
-from hiertools.reranking.reciprocal import Encoding, encode, encode_query, jaccard
+from hiertools.reranking.reciprocal import Encoding, encode, encode_queries, jaccard
 from hiertools.reranking.shortlist import Reranked, Shortlist
 
 
@@ -42,22 +44,33 @@ def rerank(
 def _reranked(
     shortlists: Iterable[Shortlist], gallery: Gallery, k1: int, k2: int, keep: float
 ) -> Iterator[Reranked]:
-    encoding = None
-    for shortlist in shortlists:
+    encoding, waiting = None, iter(shortlists)
+    while block := list(islice(waiting, gallery.block)):
         encoding = encoding or encode(gallery, k1=k1, k2=k2)
-        yield _one(shortlist, gallery, encoding, keep)
+        for shortlist, found in zip(block, _sets(block, gallery, encoding), strict=True):
+            yield _one(shortlist, gallery, encoding, found, keep)
 
 
-def _one(shortlist: Shortlist, gallery: Gallery, encoding: Encoding, keep: float) -> Reranked:
+def _sets(block: list[Shortlist], gallery: Gallery, encoding: Encoding) -> list[csr_array]:
+    """Return the sets of queries (1 x n each): that of the item, where a query is one."""
+    keys = [each.query for each in block]
+    others = [key for key in keys if key in gallery.queries or gallery.row(key) is None]
+    if others:
+        asked = np.stack([gallery.vector(key) for key in others])
+        made = encode_queries(encoding, gallery, asked)
+    places = {key: place for place, key in enumerate(others)}
+    return [
+        made[[places[key]]] if key in places else encoding.weights[[gallery.row(key)]]
+        for key in keys
+    ]
+
+
+def _one(
+    shortlist: Shortlist, gallery: Gallery, encoding: Encoding, own: csr_array, keep: float
+) -> Reranked:
     rows = shortlist.rows
     query = gallery.vector(shortlist.query)
-    own = gallery.row(shortlist.query) if shortlist.query not in gallery.queries else None
-    found = (
-        encode_query(encoding, gallery.vectors, query)
-        if own is None
-        else encoding.weights[[own]].toarray()[0]
-    )
-    sets = jaccard(encoding.weights, rows, found)
+    sets = jaccard(encoding.weights, rows, own.toarray()[0])
     plain = 1 - (gallery.vectors[rows].astype(np.float64) * query).sum(1)
     scores = -((1 - keep) * sets + keep * plain)
     order = np.lexsort((gallery.ranks[rows], -scores))

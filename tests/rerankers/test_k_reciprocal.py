@@ -51,8 +51,71 @@ def test_distances_of_items_are_those_of_the_paper(k1, k2, keep):
         np.testing.assert_allclose(-found.scores, expected[row, found.rows], atol=1e-6)
 
 
-def test_a_query_that_is_no_item_has_the_set_of_an_item_like_it():
-    """A copy of an item has nearly its set: only the item itself is not in the copy's lists."""
+def sets_of(x, k1, k2):
+    """Return the sets of all items before and after local expansion, and the lists of nearest."""
+    n, d = len(x), 1 - x @ x.T
+    order = [sorted(range(n), key=lambda j, i=i: (j != i, d[i, j], j)) for i in range(n)]
+    plain = np.zeros((n, n))
+    for i in range(n):
+        first = {j for j in order[i][: k1 + 1] if i in order[j][: k1 + 1]}
+        plain[i] = weighted(whole(first, order, k1), d[i])
+    return order, plain, np.stack([plain[order[i][:k2]].mean(0) for i in range(n)])
+
+
+def whole(first, order, k1):
+    half, found = int(np.around(k1 / 2)), set(first)
+    for j in first:
+        others = {m for m in order[j][: half + 1] if j in order[m][: half + 1]}
+        if 3 * len(others & first) >= 2 * len(others):
+            found |= others
+    return found
+
+
+def weighted(members, d):
+    found = np.zeros(len(d))
+    found[sorted(members)] = np.exp(-d[sorted(members)])
+    return found / found.sum() if members else found
+
+
+def alone(x, query, k1, k2, keep):
+    """Return the distances of a query that is no item: its lists are made, the items' stay."""
+    order, plain, weights = sets_of(x, k1, k2)
+    d = 1 - x @ query
+    near = sorted(range(len(x)), key=lambda j: (d[j], j))
+    first = {j for j in near[:k1] if d[j] <= 1 - x[j] @ x[order[j][k1]]}
+    v = weighted(whole(first, order, k1), d)
+    v = np.stack([v, *(plain[j] for j in near[: k2 - 1])]).mean(0)
+    least, most = np.minimum(v, weights).sum(1), np.maximum(v, weights).sum(1)
+    return (1 - keep) * (1 - least / most) + keep * d
+
+
+@pytest.mark.parametrize(("k1", "k2", "keep"), [(20, 6, 0.3), (5, 1, 0.0), (8, 3, 0.7)])
+def test_distances_of_a_query_that_is_no_item_are_those_of_a_plain_loop(k1, k2, keep):
+    vectors, rng = clusters(), np.random.default_rng(1)
+    asked = {f"q{row}": vectors[row] + 0.2 * rng.normal(size=8) for row in range(0, 60, 9)}
+    made = gallery(vectors, asked)
+    x = made.vectors.astype(float)
+    given = [shortlist(made, query) for query in asked]
+    for each, found in zip(
+        given, k_reciprocal.rerank(given, made, k1=k1, k2=k2, keep=keep), strict=True
+    ):
+        expected = alone(x, made.vector(each.query).astype(float), k1, k2, keep)
+        np.testing.assert_allclose(-found.scores, expected[found.rows], atol=1e-9)
+
+
+def test_of_equal_items_the_first_are_a_querys_nearest():
+    """Each of ten things is there 30 times, so that lists end among equal items."""
+    vectors = np.round(clusters(10, 3) * 4)[np.arange(300) % 10]
+    made = gallery(vectors, {"q": vectors[3], "r": vectors[3] + vectors[4]})
+    x = made.vectors.astype(float)
+    for query in "qr":
+        expected = alone(x, made.vector(query).astype(float), 10, 3, 0.3)
+        (found,) = k_reciprocal.rerank([shortlist(made, query)], made, k1=10, k2=3)
+        np.testing.assert_allclose(-found.scores, expected[found.rows], atol=1e-9)
+
+
+def test_a_copy_of_an_item_has_nearly_its_set():
+    """Only the item itself is not in the copy's lists."""
     vectors = clusters()
     made = gallery(vectors, {"copy": vectors[7]})
     given = shortlist(made, "copy")
