@@ -246,8 +246,7 @@ def test_a_budget_that_ends_on_the_way_leaves_the_rest(capsys, monkeypatch):
     monkeypatch.setattr(driving, "time", clock)
     assert rerank("own.jsonl", "aqe", "--time-budget", 5) == 0
     done = [bool(ranking.reranked) for ranking in read()[1]]
-    assert done == sorted(done, reverse=True)
-    assert 0 < sum(done) < 12
+    assert done == [True] * 3 + [False] * 9  # two, and one more; five if all were one block
     said = capsys.readouterr().err
     assert f"{sum(done)} of 12 queries re-ranked by aqe in " in said
     assert f"; {12 - sum(done)} beyond the time budget\n" in said
