@@ -5,6 +5,7 @@ nearest become one vector.
 """
 
 from collections.abc import Iterable, Iterator
+from itertools import chain
 
 from hiertools.errors import UsageError
 from hiertools.reranking import expansion
@@ -34,5 +35,9 @@ def rerank(
 def _reranked(
     shortlists: Iterable[Shortlist], gallery: Gallery, n: int, alpha: float, hits: int
 ) -> Iterator[Reranked]:
-    vectors = expansion.expanded_items(gallery, n=n, alpha=alpha)
-    yield from expansion.rerank_expanded(shortlists, gallery, vectors, n=hits, alpha=alpha)
+    waiting = iter(shortlists)
+    first = next(waiting, None)
+    if first is not None:  # without queries items need not be expanded
+        vectors = expansion.expanded_items(gallery, n=n, alpha=alpha)
+        every = chain([first], waiting)
+        yield from expansion.rerank_expanded(every, gallery, vectors, n=hits, alpha=alpha)

@@ -15,7 +15,7 @@ from hiertools.reranking.gallery import Gallery, Vectors
 from hiertools.reranking.searching import search
 from hiertools.reranking.shortlist import Reranked, Shortlist
 
-AT_ONCE = 1 << 12  # items that are expanded together
+AT_ONCE = 1 << 22  # numbers of neighbours that are added up together: 34 MB
 
 
 def check_options(*, n: int, alpha: float) -> None:
@@ -42,8 +42,9 @@ def expanded_items(gallery: Gallery, *, n: int, alpha: float) -> Vectors:
     """Return the vectors of all items, each expanded by its n nearest (float32)."""
     near = gallery.neighbours(n).rows
     found = np.empty(gallery.vectors.shape, np.float32)
-    for start in range(0, len(found), AT_ONCE):
-        rows = slice(start, start + AT_ONCE)
+    step = max(1, AT_ONCE // max(1, near.shape[1] * gallery.vectors.shape[1]))
+    for start in range(0, len(found), step):
+        rows = slice(start, start + step)
         found[rows] = expanded(gallery.vectors[rows], gallery.vectors[near[rows]], alpha=alpha)
     return found
 

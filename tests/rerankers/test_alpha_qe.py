@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 
 from hiertools.errors import UsageError
 from hiertools.rerankers import alpha_qe, aqe, database_qe
+from hiertools.reranking import expansion
 from tests.reranking.made import gallery, shortlist, unit
 
 VECTORS = np.random.default_rng(3).normal(size=(40, 6)) + 0.3
@@ -121,6 +122,15 @@ def test_a_database_is_expanded_by_each_items_neighbours():
     found = one(database_qe, made, given_, n=4, hits=3)
     expected = plain(made, "q3", given_.rows, 3, 3.0, vectors)
     np.testing.assert_allclose(found.scores, expected[found.rows], atol=1e-6)
+
+
+def test_a_database_is_expanded_in_parts_and_only_for_a_query(monkeypatch):
+    made = items()
+    whole = expansion.expanded_items(made, n=4, alpha=3.0)
+    monkeypatch.setattr(expansion, "AT_ONCE", 60)
+    np.testing.assert_array_equal(expansion.expanded_items(made, n=4, alpha=3.0), whole)
+    monkeypatch.setattr(expansion, "expanded_items", None)
+    assert list(database_qe.rerank([], made)) == []
 
 
 def test_a_vector_of_zeros_stays_finite():
