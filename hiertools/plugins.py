@@ -2,7 +2,8 @@
 
 A member is a module with one public function of the family's name. Its positional parameters
 are the values after the colon and its keyword parameters, with their defaults, are the member's
-options. Both are read from the source, so that `--help` lists them and imports nothing.
+options; `lambda_` is the option `lambda`, as for every word of Python's own. Both are read from
+the source, so that `--help` lists them and imports nothing.
 """
 
 import ast
@@ -10,6 +11,7 @@ import importlib
 from dataclasses import dataclass
 from difflib import get_close_matches
 from functools import cache
+from keyword import iskeyword
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -80,7 +82,8 @@ class Choice:
     def call(self, *given: Any) -> Any:
         """Call the member's function with what the caller gives and what the user chose."""
         function = getattr(self.member.load(), self.member.family.function)
-        return function(*given, *self.values, **self.options)
+        options = {key + "_" * iskeyword(key): value for key, value in self.options.items()}
+        return function(*given, *self.values, **options)
 
 
 @cache
@@ -152,7 +155,7 @@ def _member(family: Family, path: Path) -> Member:
     arguments = functions[family.function].args
     values = [argument.arg for argument in arguments.args if argument.arg not in family.given]
     options = [
-        Option(argument.arg, _annotation(argument), ast.literal_eval(default))
+        Option(argument.arg.removesuffix("_"), _annotation(argument), ast.literal_eval(default))
         for argument, default in zip(arguments.kwonlyargs, arguments.kw_defaults, strict=True)
         if default is not None
     ]

@@ -46,7 +46,9 @@ def assert_known_from_its_source(member, parameters):
     assert len(given) + len(keywords) == len(parameters)
     assert [*member.family.given, *member.values] == given
     types = [str(getattr(p.annotation, "__name__", p.annotation)) for p in keywords]
-    expected = [(p.name, kind, p.default) for p, kind in zip(keywords, types, strict=True)]
+    expected = [
+        (p.name.removesuffix("_"), kind, p.default) for p, kind in zip(keywords, types, strict=True)
+    ]
     assert [(option.name, option.type, option.default) for option in member.options] == expected
 
 
@@ -171,6 +173,13 @@ def test_a_new_member_is_one_new_file(family):
     assert choice.options == {"radius": 2.5, "filled": True, "name": "nan"}
     with pytest.raises(UsageError, match="option radius=wide is not a float"):
         plugins.parse(made, "round:here,radius=wide")
+
+
+def test_an_option_may_be_a_word_of_pythons_own(family):
+    made = family('"""A shape."""\ndef draw(*, lambda_: float = 1.5): return lambda_\n')
+    assert plugins.listing(made) == "round[:lambda=…]"
+    choice = plugins.parse(made, "round:lambda=2.5")
+    assert choice.options == {"lambda": 2.5}
 
 
 def test_a_file_without_the_function_is_no_member(family):

@@ -23,32 +23,32 @@ def rerank(
     *,
     k1: int = 20,
     k2: int = 6,
-    keep: float = 0.3,
+    lambda_: float = 0.3,
 ) -> Iterator[Reranked]:
     """Yield each shortlist in the order of its distances, all of its hits.
 
     k1: nearest items that may be reciprocal. k2: sets, an item's own and those of its nearest,
-    whose mean counts. keep: share of the distance 1 - cosine in the sum with the distance of the
-    sets; the paper's lambda.
+    whose mean counts. lambda: share of the distance 1 - cosine in the sum with the distance of the
+    sets.
     """
     for name, value in (("k1", k1), ("k2", k2)):
         if value < 1:
             raise UsageError(f"option {name}={value} must be at least 1")
     if k2 > k1:
         raise UsageError(f"option k2={k2} must be at most k1={k1}")
-    if not 0 <= keep <= 1:
-        raise UsageError(f"option keep={keep:g} is not in the range 0<=x<=1")
-    return _reranked(shortlists, gallery, k1, k2, keep)
+    if not 0 <= lambda_ <= 1:
+        raise UsageError(f"option lambda={lambda_:g} is not in the range 0<=x<=1")
+    return _reranked(shortlists, gallery, k1, k2, lambda_)
 
 
 def _reranked(
-    shortlists: Iterable[Shortlist], gallery: Gallery, k1: int, k2: int, keep: float
+    shortlists: Iterable[Shortlist], gallery: Gallery, k1: int, k2: int, lambda_: float
 ) -> Iterator[Reranked]:
     encoding, waiting = None, iter(shortlists)
     while block := list(islice(waiting, gallery.block)):
         encoding = encoding or encode(gallery, k1=k1, k2=k2)
         for shortlist, found in zip(block, _sets(block, gallery, encoding), strict=True):
-            yield _one(shortlist, gallery, encoding, found, keep)
+            yield _one(shortlist, gallery, encoding, found, lambda_)
 
 
 def _sets(block: list[Shortlist], gallery: Gallery, encoding: Encoding) -> list[csr_array]:
@@ -66,13 +66,13 @@ def _sets(block: list[Shortlist], gallery: Gallery, encoding: Encoding) -> list[
 
 
 def _one(
-    shortlist: Shortlist, gallery: Gallery, encoding: Encoding, own: csr_array, keep: float
+    shortlist: Shortlist, gallery: Gallery, encoding: Encoding, own: csr_array, lambda_: float
 ) -> Reranked:
     rows = shortlist.rows
     query = gallery.vector(shortlist.query)
     sets = jaccard(encoding.weights, rows, own.toarray()[0])
     plain = 1 - (gallery.vectors[rows].astype(np.float64) * query).sum(1)
-    scores = -((1 - keep) * sets + keep * plain)
+    scores = -((1 - lambda_) * sets + lambda_ * plain)
     order = np.lexsort((gallery.ranks[rows], -scores))
     told = {}
     if gallery.explain:

@@ -27,7 +27,7 @@ from hiertools.reranking.directions import directions
 from hiertools.reranking.gallery import Gallery
 from hiertools.reranking.shortlist import Shortlist
 
-K1, K2, KEEP, TOP = 20, 6, 0.3, 100
+K1, K2, LAMBDA, TOP = 20, 6, 0.3, 100
 OF_ONE = 20  # items of a cluster
 NOISE = 0.6
 
@@ -65,7 +65,7 @@ def dense(x: Any) -> Any:
         weights = np.exp(-d[i, whole])
         v[i, whole] = weights / weights.sum()
     v = np.stack([v[order[i, :K2]].mean(0) for i in range(n)])
-    return (1 - KEEP) * np.stack([_jaccard(v, i) for i in range(n)]) + KEEP * d
+    return (1 - LAMBDA) * np.stack([_jaccard(v, i) for i in range(n)]) + LAMBDA * d
 
 
 def _jaccard(v: Any, i: int) -> Any:
@@ -87,7 +87,9 @@ def beside_dense(items: int, dimension: int) -> dict[str, object]:
     shortlists = [Shortlist(key, every, np.zeros(items), nothing, items) for key in ids]
     start = time.perf_counter()
     same, off = 0, 0.0
-    for row, found in enumerate(k_reciprocal.rerank(shortlists, gallery, k1=K1, k2=K2, keep=KEEP)):
+    for row, found in enumerate(
+        k_reciprocal.rerank(shortlists, gallery, k1=K1, k2=K2, lambda_=LAMBDA)
+    ):
         ranked = np.lexsort((every, expected[row].round(9)))
         mine = found.rows[np.lexsort((found.rows, (-found.scores).round(9)))]
         same += bool((ranked == mine).all())

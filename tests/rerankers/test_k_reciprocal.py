@@ -15,7 +15,7 @@ def clusters(count=60, groups=6, seed=0):
     return centres[rng.integers(0, groups, count)] + rng.normal(size=(count, 8)) * 0.4
 
 
-def dense(vectors, k1, k2, keep):
+def dense(vectors, k1, k2, lambda_):
     """Return distances of all to all: Zhong et al. 2017, eqs. 3 to 12, one item at a time."""
     x = np.asarray(vectors, float)
     n, d = len(x), 1 - x @ x.T
@@ -38,16 +38,16 @@ def dense(vectors, k1, k2, keep):
     v = np.stack([v[order[i, :k2]].mean(0) for i in range(n)])
     least = np.minimum(v[:, None], v[None]).sum(-1)
     most = np.maximum(v[:, None], v[None]).sum(-1)
-    return (1 - keep) * (1 - least / most) + keep * d
+    return (1 - lambda_) * (1 - least / most) + lambda_ * d
 
 
-@pytest.mark.parametrize(("k1", "k2", "keep"), [(20, 6, 0.3), (5, 1, 0.0), (8, 3, 0.7)])
-def test_distances_of_items_are_those_of_the_paper(k1, k2, keep):
+@pytest.mark.parametrize(("k1", "k2", "lambda_"), [(20, 6, 0.3), (5, 1, 0.0), (8, 3, 0.7)])
+def test_distances_of_items_are_those_of_the_paper(k1, k2, lambda_):
     made = gallery(clusters())
-    expected = dense(made.vectors, k1, k2, keep)
+    expected = dense(made.vectors, k1, k2, lambda_)
     for row in range(0, 60, 7):
         given = shortlist(made, f"i{row}")
-        (found,) = k_reciprocal.rerank([given], made, k1=k1, k2=k2, keep=keep)
+        (found,) = k_reciprocal.rerank([given], made, k1=k1, k2=k2, lambda_=lambda_)
         np.testing.assert_allclose(-found.scores, expected[row, found.rows], atol=1e-6)
 
 
@@ -77,7 +77,7 @@ def weighted(members, d):
     return found / found.sum() if members else found
 
 
-def alone(x, query, k1, k2, keep):
+def alone(x, query, k1, k2, lambda_):
     """Return the distances of a query that is no item: its lists are made, the items' stay."""
     order, plain, weights = sets_of(x, k1, k2)
     d = 1 - x @ query
@@ -86,20 +86,20 @@ def alone(x, query, k1, k2, keep):
     v = weighted(whole(first, order, k1), d)
     v = np.stack([v, *(plain[j] for j in near[: k2 - 1])]).mean(0)
     least, most = np.minimum(v, weights).sum(1), np.maximum(v, weights).sum(1)
-    return (1 - keep) * (1 - least / most) + keep * d
+    return (1 - lambda_) * (1 - least / most) + lambda_ * d
 
 
-@pytest.mark.parametrize(("k1", "k2", "keep"), [(20, 6, 0.3), (5, 1, 0.0), (8, 3, 0.7)])
-def test_distances_of_a_query_that_is_no_item_are_those_of_a_plain_loop(k1, k2, keep):
+@pytest.mark.parametrize(("k1", "k2", "lambda_"), [(20, 6, 0.3), (5, 1, 0.0), (8, 3, 0.7)])
+def test_distances_of_a_query_that_is_no_item_are_those_of_a_plain_loop(k1, k2, lambda_):
     vectors, rng = clusters(), np.random.default_rng(1)
     asked = {f"q{row}": vectors[row] + 0.2 * rng.normal(size=8) for row in range(0, 60, 9)}
     made = gallery(vectors, asked)
     x = made.vectors.astype(float)
     given = [shortlist(made, query) for query in asked]
     for each, found in zip(
-        given, k_reciprocal.rerank(given, made, k1=k1, k2=k2, keep=keep), strict=True
+        given, k_reciprocal.rerank(given, made, k1=k1, k2=k2, lambda_=lambda_), strict=True
     ):
-        expected = alone(x, made.vector(each.query).astype(float), k1, k2, keep)
+        expected = alone(x, made.vector(each.query).astype(float), k1, k2, lambda_)
         np.testing.assert_allclose(-found.scores, expected[found.rows], atol=1e-9)
 
 
@@ -138,7 +138,7 @@ def test_hits_do_not_depend_on_other_queries():
 def test_keeping_all_of_the_distance_keeps_the_order():
     made = gallery(clusters())
     given = shortlist(made, "i3")
-    (found,) = k_reciprocal.rerank([given], made, keep=1.0)
+    (found,) = k_reciprocal.rerank([given], made, lambda_=1.0)
     np.testing.assert_array_equal(found.rows, given.rows)
 
 
@@ -165,7 +165,7 @@ def test_the_two_parts_of_a_score_are_told():
         assert -score == pytest.approx(0.7 * told["jaccard"] + 0.3 * (1 - told["cosine"]), abs=1e-5)
 
 
-@pytest.mark.parametrize("wrong", [{"k1": 0}, {"k2": 0}, {"k2": 30}, {"keep": 1.5}])
+@pytest.mark.parametrize("wrong", [{"k1": 0}, {"k2": 0}, {"k2": 30}, {"lambda_": 1.5}])
 def test_options_that_make_no_sense_are_refused(wrong):
-    with pytest.raises(UsageError, match=f"option {next(iter(wrong))}="):
+    with pytest.raises(UsageError, match=f"option {next(iter(wrong)).strip('_')}="):
         k_reciprocal.rerank([], gallery(clusters()), **wrong)
