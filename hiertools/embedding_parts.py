@@ -4,7 +4,6 @@ A part is taken up again only if it verifies and was made with the same configur
 """
 
 import shutil
-import time
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,7 +12,7 @@ import numpy as np
 from hiertools import embedding
 from hiertools.embedding import Embedded, Settings, Vectors
 from hiertools.encoder import Encoder
-from hiertools.errors import StoppedError, UserError
+from hiertools.errors import UserError
 from hiertools.files import embeddings
 from hiertools.files import parts as part_files
 from hiertools.files.items import Items
@@ -21,8 +20,6 @@ from hiertools.files.json import Document
 from hiertools.inventory import Inventory
 from hiertools.signals import Flag
 from hiertools.terminal import Tick
-
-PART_EVERY_S = 60.0
 
 
 @dataclass(frozen=True)
@@ -156,19 +153,9 @@ def embed_in_parts(
     Raises `StoppedError` once a signal has raised `flag` and the work so far is kept.
     """
     start = parts[-1].stop if parts else 0
-    tick(start)
-    waiting: list[Embedded] = []
-    since = time.monotonic()
-    for batch in embedding.embed(inventory, encoder, settings, start=start):
-        waiting.append(batch)
-        tick(len(batch.rows))
-        last = batch.rows.stop == len(inventory)
-        if flag or last or time.monotonic() - since > PART_EVERY_S:
-            parts = [*parts, store.write(waiting, inventory.items)]
-            waiting, since = [], time.monotonic()
-        if flag and not last:
-            raise StoppedError(
-                f"stopped by {flag.raised} after {batch.rows.stop:,} of {len(inventory):,} rows;"
-                " --resume continues"
-            )
-    return parts
+    return part_files.kept(
+        embedding.embed(inventory, encoder, settings, start=start),
+        parts,
+        lambda first, batches: store.write(batches, inventory.items),
+        size=lambda batch: len(batch.rows), total=len(inventory), unit="rows", flag=flag, tick=tick,
+    )  # fmt: skip

@@ -2,14 +2,13 @@
 
 import hashlib
 import shutil
-import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
-from hiertools.errors import StoppedError, UserError
+from hiertools.errors import UserError
 from hiertools.files import items, json, local_features
 from hiertools.files import parts as part_files
 from hiertools.files.json import Document
@@ -19,8 +18,6 @@ from hiertools.local import opencv
 from hiertools.local.extraction import Settings, extract
 from hiertools.signals import Flag
 from hiertools.terminal import Tick
-
-PART_EVERY_S = 60.0
 
 
 def describe(settings: Settings) -> Document:
@@ -135,20 +132,8 @@ def extract_in_parts(
     Raises `StoppedError` once a signal has raised `flag` and the work so far is kept.
     """
     start = parts[-1].stop if parts else 0
-    tick(start)
     files = [inventory.files[row] for row in inventory.file_of[start:].tolist()]
-    waiting: list[Raw | str] = []
-    since = time.monotonic()
-    for found in extract(files, settings, workers=workers):
-        waiting.append(found)
-        tick(1)
-        stop = start + len(waiting)
-        if flag or stop == len(inventory) or time.monotonic() - since > PART_EVERY_S:
-            parts = [*parts, store.write(start, waiting)]
-            waiting, start, since = [], stop, time.monotonic()
-        if flag and stop < len(inventory):
-            raise StoppedError(
-                f"stopped by {flag.raised} after {stop:,} of {len(inventory):,} images; --resume"
-                " continues"
-            )
-    return parts
+    return part_files.kept(
+        extract(files, settings, workers=workers), parts, store.write, size=lambda found: 1,
+        total=len(inventory), unit="images", flag=flag, tick=tick,
+    )  # fmt: skip

@@ -1,13 +1,16 @@
 """Parts of an output that is not whole yet: `OUT.parts/part-*.h5`, each a file that is whole."""
 
 import shutil
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Iterable
 from itertools import pairwise
 from pathlib import Path
 from typing import Protocol, TypeVar
 
-from hiertools.errors import OutputExistsError, UserError
+from hiertools.errors import OutputExistsError, StoppedError, UserError
 from hiertools.files.json import Document
+from hiertools.signals import Flag
+from hiertools.terminal import Tick
 
 
 class Span(Protocol):
@@ -22,6 +25,9 @@ class Span(Protocol):
         """Return the row behind the last."""
 
 
+PART_EVERY_S = 60.0
+
+Made = TypeVar("Made")
 Found = TypeVar("Found", bound=Span)
 
 
@@ -55,6 +61,41 @@ def begin(
     for before, after in pairwise(parts):
         if before.stop != after.start:
             raise UserError(f"{folder}: a part is missing; --overwrite starts again")
+    return parts
+
+
+def kept(
+    made: Iterable[Made],
+    parts: list[Found],
+    write: Callable[[int, list[Made]], Found],
+    *,
+    size: Callable[[Made], int],
+    total: int,
+    unit: str,
+    flag: Flag,
+    tick: Tick,
+) -> list[Found]:
+    """Write what is made behind `parts`, in order and a part a minute, and return all parts.
+
+    write: writes a part from its first row and what was made of it; size: rows of one thing that
+    is made; total: rows in all, called so many `unit`. Raises `StoppedError` once a signal has
+    raised `flag` and the work so far is kept.
+    """
+    start = stop = parts[-1].stop if parts else 0
+    tick(start)
+    waiting: list[Made] = []
+    since = time.monotonic()
+    for each in made:
+        waiting.append(each)
+        stop += size(each)
+        tick(size(each))
+        if flag or stop == total or time.monotonic() - since > PART_EVERY_S:
+            parts = [*parts, write(start, waiting)]
+            waiting, start, since = [], stop, time.monotonic()
+        if flag and stop < total:
+            raise StoppedError(
+                f"stopped by {flag.raised} after {stop:,} of {total:,} {unit}; --resume continues"
+            )
     return parts
 
 

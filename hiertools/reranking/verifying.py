@@ -7,6 +7,7 @@ import threading
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 
 import numpy as np
@@ -15,7 +16,7 @@ from numpy.typing import NDArray
 from torch.utils.data import DataLoader, Dataset
 
 from hiertools import signals
-from hiertools.errors import StoppedError, UserError
+from hiertools.errors import UserError
 from hiertools.files import json, verified
 from hiertools.files import parts as part_files
 from hiertools.files.json import Document
@@ -27,7 +28,6 @@ from hiertools.signals import Flag
 from hiertools.terminal import Tick
 
 TOGETHER = 64  # pairs that a worker does at a time
-PART_EVERY_S = 60.0
 
 Codes = NDArray[np.int32]
 
@@ -144,21 +144,15 @@ def verify_in_parts(
     Raises `StoppedError` once a signal has raised `flag` and the work so far is kept.
     """
     first = parts[-1].stop if parts else 0
-    tick(first)
-    waiting: list[Pair] = []
-    since, start, total = time.monotonic(), first, len(job.codes)
-    for pairs in _verified(job, features, first, workers):
-        waiting += pairs
-        tick(len(pairs))
-        stop = start + len(waiting)
-        if flag or stop == total or time.monotonic() - since > PART_EVERY_S:
-            parts = [*parts, store.write(Done(start, stop, waiting))]
-            waiting, start, since = [], stop, time.monotonic()
-        if flag and stop < total:
-            raise StoppedError(
-                f"stopped by {flag.raised} after {stop:,} of {total:,} pairs; --resume continues"
-            )
-    return parts
+
+    def write(start: int, blocks: list[list[Pair]]) -> Done:
+        pairs = list(chain.from_iterable(blocks))
+        return store.write(Done(start, start + len(pairs), pairs))
+
+    return part_files.kept(
+        _verified(job, features, first, workers), parts, write, size=len, total=len(job.codes),
+        unit="pairs", flag=flag, tick=tick,
+    )  # fmt: skip
 
 
 def _verified(job: Job, features: Features, start: int, workers: int) -> Iterator[list[Pair]]:

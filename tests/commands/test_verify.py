@@ -146,8 +146,9 @@ def test_rerank_takes_the_pairs_that_it_would_verify(folder):
 def test_a_killed_run_goes_on_and_gives_the_same_bytes(folder):
     assert run("index.h5", "--all", "--workers", 0, "-o", "whole.h5", ONCE) == 0
     code = (
-        "import sys, time; from hiertools.reranking import verifying as v; v.TOGETHER = 2;"
-        "v.PART_EVERY_S = 0; old = v.verify;"
+        "import sys, time; from hiertools.files import parts as p;"
+        "from hiertools.reranking import verifying as v; v.TOGETHER = 2;"
+        "p.PART_EVERY_S = 0; old = v.verify;"
         "v.verify = lambda *a: (time.sleep(.05), old(*a))[1];"
         "from hiertools.cli import main; sys.exit(main(sys.argv[1:]))"
     )
