@@ -89,7 +89,7 @@ def _first(
     query, found = gallery.vector(shortlist.query), Hop()
     own = gallery.row(shortlist.query)
     for row in shortlist.rows[:top].tolist():
-        if row == own:
+        if row == own:  # pairs of items do without --local, and none is of an item with itself
             continue
         pair = pairs.pair(shortlist.query, row)
         each = links.weight(query, row, len(pair)) / max(1, len(pair))

@@ -5,7 +5,8 @@ and the slides of its sequel: l* = H(l0) over local features, f* = Agg(l*) over 
 diffusion (I - alpha S)^-1 that ends after some hops. What they leave open is decided so:
 
 - a pair of images u, v with m inliers has the weight w = max(0, s)^3 min(1, m / 50), s the cosine
-  of their vectors, and each of its m links has w / m;
+  of their vectors, and each of its m links has w / m. S is not normalised beyond that: the more
+  pairs an image has, the more goes on from it, so many images far away may outweigh one near by;
 - the features that something arrived at in a hop have a hull: the active region. In it every
   feature is as active as all that arrived in the image together; outside of it nothing is. So what
   comes from u to v is what arrived at u, times w, times the share of the pair's inliers that are

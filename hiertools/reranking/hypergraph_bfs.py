@@ -44,8 +44,8 @@ class Found:
 def find(links: Links, start: int, *, hops: int, through: int) -> Found:
     """Return the images that regions lead to from one, in so many hops at the most.
 
-    through: inliers in a region that it takes to follow a pair. An image that is found again before
-    its own pairs are followed has the box about both regions.
+    through: inliers in a region that it takes to follow a pair. An image that is found again has
+    the box about both regions; its own pairs are followed once, by the box that it has by then.
     """
     found = Found([start], {start: None}, {})
     waiting = deque([(start, 0)])

@@ -1,5 +1,6 @@
 """Hypergraph diffusion: it stays on the object; values by hand and by dense matrices."""
 
+import tracemalloc
 from itertools import pairwise
 
 import numpy as np
@@ -214,6 +215,36 @@ def test_an_uncertain_query_starts_where_it_is_verified():
     assert made.ids[given.rows[0]] == "A"
     assert made.ids[one(made, given, variant="bfs").rows[0]] == "C"
     assert made.ids[one(made, given, variant="bfs", communities=False).rows[0]] == "A"
+
+
+class Asked(Made):
+    """Notes the images whose pairs are asked for."""
+
+    def __init__(self, pairs):
+        super().__init__(pairs)
+        self.images = set()
+
+    def pair(self, left, right):
+        self.images |= {left, right}
+        return super().pair(left, right)
+
+
+@VARIANTS
+def test_memory_grows_with_what_is_reached_and_not_with_the_gallery(variant):
+    """Of 2,000 images in a row four are reached; 50,000 features squared would be 20 GB."""
+    ids = [f"i{row}" for row in range(2000)]
+    pairs = {("q", "i0"): (LEFT, LEFT)} | {pair: (LEFT, LEFT) for pair in pairwise(ids)}
+    made = gallery(
+        np.ones((2000, 4)), {"q": np.ones(4)}, ids=ids, verified=Asked(pairs), explain=True
+    )
+    given = shortlist(made, "q", hits=1, k=10)
+    tracemalloc.start()
+    found = one(made, given, variant=variant)
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert {made.ids[row] for row in found.explained} == {"i0", "i1", "i2", "i3"}
+    assert made.verified.images <= {"q", *ids[:6]}
+    assert peak < 4e6
 
 
 @VARIANTS
