@@ -37,16 +37,15 @@ class Encoding:
     k2: int
 
 
-def encode(gallery: Gallery, *, k1: int, k2: int) -> Encoding:
-    """Return the sets of all items. k1: neighbours that may be reciprocal; k2: sets, with an item's
-    own, whose mean its set becomes.
+def encode(vectors: Vectors, near: Neighbours, *, k1: int, k2: int) -> Encoding:
+    """Return the sets of all items (n x d). near: their k1 nearest, which may be reciprocal; k2:
+    sets, with an item's own, whose mean its set becomes.
     """
-    near = gallery.neighbours(k1)
     mutual, half = _mutual(near, k1), _mutual(near, _half(k1))
-    starts = range(0, len(gallery.ids), AT_ONCE)
+    starts = range(0, len(vectors), AT_ONCE)
     rows = [slice(start, start + AT_ONCE) for start in starts]
-    parts = [_weighted(gallery.vectors, gallery.vectors[r], _sets(mutual[r], half)) for r in rows]
-    plain = _stacked(parts, len(gallery.ids))
+    parts = [_weighted(vectors, vectors[r], _sets(mutual[r], half)) for r in rows]
+    plain = _stacked(parts, len(vectors))
     return Encoding(_least(near, k1), half, plain, _expand(plain, near, k2), k1, k2)
 
 

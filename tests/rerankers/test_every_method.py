@@ -24,7 +24,7 @@ VARIANTS = {
     ],
     "hypergraph": [{}, {"variant": "bfs"}],
     "database-qe": [{"n": 3}, {"n": 3, "hits": 4}],
-    "k-reciprocal": [{}, {"k1": 5, "k2": 2}],
+    "k-reciprocal": [{}, {"k1": 5, "k2": 2}, {"mode": "transductive"}],
     "spatial": [{}, {"model": "affine", "top": 4}],
     "superglobal": [{}, {"m": 5, "k": 2}],
     "topological": [{}, {"top": 3}],

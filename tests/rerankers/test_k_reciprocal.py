@@ -103,6 +103,21 @@ def test_distances_of_a_query_that_is_no_item_are_those_of_a_plain_loop(k1, k2, 
         np.testing.assert_allclose(-found.scores, expected[found.rows], atol=1e-9)
 
 
+@pytest.mark.parametrize(("k1", "k2", "lambda_"), [(20, 6, 0.3), (8, 3, 0.7)])
+def test_transductive_is_the_paper_with_all_queries_as_items(k1, k2, lambda_):
+    vectors, rng = clusters(), np.random.default_rng(1)
+    asked = {f"q{row}": vectors[row] + 0.2 * rng.normal(size=8) for row in range(0, 60, 9)}
+    made = gallery(vectors, asked)
+    whole = np.vstack([made.vectors, *(made.vector(query) for query in asked)])
+    expected = dense(whole, k1, k2, lambda_)
+    given = [shortlist(made, query) for query in [*asked, "i3"]]
+    options = {"mode": "transductive", "k1": k1, "k2": k2, "lambda_": lambda_}
+    for row, found in zip(
+        [*range(60, 67), 3], k_reciprocal.rerank(given, made, **options), strict=True
+    ):
+        np.testing.assert_allclose(-found.scores, expected[row, found.rows], atol=1e-6)
+
+
 def test_of_equal_items_the_first_are_a_querys_nearest():
     """Each of ten things is there 30 times, so that lists end among equal items."""
     vectors = np.round(clusters(10, 3) * 4)[np.arange(300) % 10]
@@ -144,7 +159,7 @@ def test_keeping_all_of_the_distance_keeps_the_order():
 
 def test_sets_are_sparse_and_add_up_to_one():
     made = gallery(clusters(400, 40))
-    found = encode(made, k1=20, k2=6)
+    found = encode(made.vectors, made.neighbours(20), k1=20, k2=6)
     np.testing.assert_allclose(found.weights.sum(axis=1), 1, rtol=1e-12)
     assert found.weights.nnz < 400 * 120
     np.testing.assert_allclose(found.plain.sum(axis=1), 1, rtol=1e-12)
