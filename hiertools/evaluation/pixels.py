@@ -11,7 +11,7 @@ import numpy as np
 
 from hiertools.errors import UserError
 from hiertools.evaluation.retrieval_columns import Column
-from hiertools.files.masks import LEVELS, Mask
+from hiertools.files.masks import LEVELS, Mask, check_inside
 from hiertools.metrics import masks, pixels
 from hiertools.metrics.masks import BadMaskError, Runs
 
@@ -104,6 +104,8 @@ def _runs(mask: Mask, size: tuple[int, int], name: str) -> Runs:
     try:
         if mask.rle is not None:
             return masks.of_rle(mask.rle["counts"], size)
+        for polygon in mask.polygons:  # the size may be known from the other file alone
+            check_inside(polygon, size, f"{name}: {mask.place}")
         return masks.of_polygons(mask.polygons, size)
     except BadMaskError as error:
         raise UserError(f"{name}: {mask.place}: the mask cannot be read: {error}") from None

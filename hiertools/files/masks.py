@@ -19,6 +19,8 @@ from hiertools.files.json import Document, Fields
 KIND = "masks"
 VERSION = 1
 LEVELS = ("easy", "medium", "hard", "junk")
+MOST_SIDE = 1 << 16  # pixels of an image, where its size is not known
+SHOWN = 12  # letters of a number that is wrong
 BEYOND = 1.0  # pixels that a corner may be outside of its image: edges are counted in two ways
 
 Polygon = list[tuple[float, float]]
@@ -95,7 +97,7 @@ def _mask(line: Fields) -> Mask:
 
 def _size(line: Fields, found: list[Any]) -> tuple[int, int]:
     whole = all(isinstance(side, int) and not isinstance(side, bool) for side in found)
-    if len(found) != 2 or not whole or min(found) < 1 or max(found) > 1 << 16:
+    if len(found) != 2 or not whole or min(found) < 1 or max(found) > MOST_SIDE:
         raise UserError(f"{line.name}: {line.place}: size is not [height, width] in pixels")
     return found[0], found[1]
 
@@ -126,14 +128,21 @@ def _polygon(line: Fields, found: Any, size: tuple[int, int] | None) -> Polygon:
     numbers = all(isinstance(x, int | float) and not isinstance(x, bool) for x in flat)
     if not numbers or len(flat) < 6 or len(flat) % 2:
         raise UserError(f"{line.name}: {line.place}: a polygon is not three corners or more")
-    corners = [(float(x), float(y)) for x, y in zip(flat[::2], flat[1::2], strict=True)]
-    height, width = size or (float("inf"), float("inf"))
+    corners = list(zip(flat[::2], flat[1::2], strict=True))
+    check_inside(corners, size or (MOST_SIDE, MOST_SIDE), f"{line.name}: {line.place}")
+    return [(float(x), float(y)) for x, y in corners]
+
+
+def check_inside(corners: Polygon, size: tuple[int, int], where: str) -> None:
+    """Raise `UserError` for a corner outside of an image. size: its height and width.
+
+    What draws polygons is not safe from corners that are far outside.
+    """
+    height, width = size
     for x, y in corners:
         if not (-BEYOND <= x <= width + BEYOND and -BEYOND <= y <= height + BEYOND):
-            raise UserError(
-                f"{line.name}: {line.place}: the corner {x:g}, {y:g} is outside of the image"
-            )
-    return corners
+            shown = ", ".join(f"{number}"[:SHOWN] for number in (x, y))
+            raise UserError(f"{where}: the corner {shown} is outside of the image")
 
 
 def check(path: Path, *, full: bool) -> None:

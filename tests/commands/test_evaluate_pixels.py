@@ -15,6 +15,11 @@ def line(query, image, **more):
     return {"query": query, "image": image, "polygons": [SQUARE], "size": [40, 50], **more}
 
 
+def bare(polygon):
+    """Return a mask whose size the truth alone knows."""
+    return {"query": "q", "image": "a", "polygons": [polygon]}
+
+
 TRUTH = [line("q", "a", level="easy"), line("q", "b", level="hard"), line("p", "a", level="hard")]
 
 
@@ -87,6 +92,9 @@ def test_metrics_go_into_a_table(folder, capsys):
         ([], "is empty"),
         ([line("x", "a")], "has none of the queries"),
         ([line("q", "a", polygons=[[[0, 0], [60, 0], [0, 9]]])], "outside of the image"),
+        ([bare([[0, 0], [60, 0], [0, 9]])], "outside of the image"),
+        ([bare([[0, 0], [1e300, 0], [0, 9]])], "outside of the image"),
+        ([bare([[0, 0], [10**400, 0], [0, 9]])], "outside of the image"),
         ([line("q", "a"), line("q", "a")], "is there twice"),
         ([line("q", "a", size=[8, 8])], "outside of the image"),
         ([line("q", "a", size=[99, 99])], "is of (99, 99) pixels"),
