@@ -38,7 +38,7 @@ def fuse(
     head, before = shortlist.rows[: len(counts)], shortlist.scores[: len(counts)]
     gain = np.where(counts >= tau, np.minimum(1.0, counts / cap), 0.0)
     scores = _scaled(before) + weight * gain
-    order = np.lexsort((ranks[head], -scores))
+    order = np.lexsort((ranks[head], -before, -scores))  # scaling may make near scores equal
     return with_rest(head[order], scores[order], shortlist)
 
 

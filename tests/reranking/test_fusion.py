@@ -17,16 +17,22 @@ def shortlist(rows, scores):
 
 
 def test_a_fused_score_is_the_initial_one_and_the_share_of_the_cap():
-    before = shortlist([3, 5, 1, 8], [0.9, 0.8, 0.7, 0.1])
-    rows, scores = fuse(before, np.array([0, 25, 80]), **HOW)
-    assert rows.tolist() == [5, 1, 3, 8]
-    # scaled 1, .5, 0, and 25/50 and 1 beside; the last hit keeps its score, which is below
-    np.testing.assert_allclose(scores, [1.0, 1.0, 1.0, 0.1])
+    before = shortlist([3, 5, 1, 8], [0.75, 0.5, 0.25, 0.125])
+    rows, scores = fuse(before, np.array([0, 30, 80]), **HOW)
+    # scaled 1, .5, 0, and 0, 30/50, 1 beside; of equal ones the better before comes first, and the
+    # last hit keeps its score, which is below
+    assert rows.tolist() == [5, 3, 1, 8]
+    np.testing.assert_allclose(scores, [1.1, 1.0, 1.0, 0.125])
 
 
 def test_fewer_than_tau_everywhere_leave_the_order():
     before = shortlist([3, 5, 1, 8], [0.9, 0.8, 0.7, 0.1])
     assert fuse(before, np.array([9, 9, 9, 9]), **HOW)[0].tolist() == [3, 5, 1, 8]
+
+
+def test_scores_that_scaling_makes_equal_keep_their_order():
+    before = shortlist([3, 1, 0, 2], [1.0, 2e-20, 1e-20, -3.0])
+    assert fuse(before, np.zeros(4, np.int64), **HOW)[0].tolist() == [3, 1, 0, 2]
 
 
 def test_no_weight_leaves_the_order():
