@@ -125,8 +125,10 @@ def _start(
 ) -> int | None:
     """Return the item from which to go, None for an empty shortlist."""
     rows = shortlist.rows[:top].tolist()
-    if not rows or not choose:
+    own = gallery.row(shortlist.query)
+    if not rows or not choose or rows[0] == own:  # nothing is as sure as the query itself
         return rows[0] if rows else None
+    rows = [row for row in rows if row != own]
     if len(pairs.pair(shortlist.query, rows[0])) >= least:
         return int(rows[0])
     if not communities.uncertain(shortlist, gallery, nats=NATS):

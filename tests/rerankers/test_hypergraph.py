@@ -282,3 +282,11 @@ def test_options_that_make_no_sense_are_refused(wrong):
 def test_scores_never_rise():
     found = one(chain(LEFT), shortlist(chain(LEFT), "q"))
     assert all(a >= b for a, b in pairwise(found.scores))
+
+
+def test_a_query_that_is_its_own_first_hit_needs_no_features():
+    made = chain(LEFT, explain=True)
+    given = shortlist(made, "A")
+    assert made.ids[given.rows[0]] == "A"
+    found = one(made, given, variant="bfs")
+    assert {made.ids[row] for row in found.explained} == {"A", "B", "C"}
