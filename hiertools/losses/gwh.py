@@ -9,7 +9,8 @@ from dataclasses import dataclass
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from hiertools.kernels.geo_contrast import Places, Rule, geo_contrast
+from hiertools.kernels.geo_contrast import Rule, geo_contrast
+from hiertools.kernels.geo_weights import Places
 from hiertools.places import EARTH_RADIUS_KM
 
 

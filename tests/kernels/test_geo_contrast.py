@@ -1,5 +1,10 @@
-"""The chunked loss against all pairs at once, in float64 and by the geometries' own distances."""
+"""The chunked loss against all pairs at once, in float64 and by the geometries' own distances.
 
+The Triton kernel against the chunked loss, interpreted on the CPU, and on a GPU.
+"""
+
+from functools import partial
+from importlib.util import find_spec
 from itertools import product
 
 import pytest
@@ -7,7 +12,9 @@ import torch
 
 from hiertools.geometry import euclidean, lorentz, sphere
 from hiertools.kernels.energies import Pairs
-from hiertools.kernels.geo_contrast import KERNELS, Places, Rule, geo_contrast
+from hiertools.kernels.geo_contrast import DEFINITION, Rule, geo_contrast
+from hiertools.kernels.geo_weights import KERNELS, Places
+from tests.kernels.interpreted import interpreted
 
 GEOMETRIES = {"lorentz": lorentz, "euclidean": euclidean, "sphere": sphere}
 NAMES = ("x", "y", "tau", "weight", "sigma")
@@ -39,12 +46,14 @@ def energy(d, squared):
     return d * d if squared else d
 
 
-def chunked(world, rule, places, inputs):
+def chunked(world, rule, places, inputs, kernel=None):
     x, y, tau, weight, sigma = inputs
     geometry = GEOMETRIES[rule.geometry]
     x, y = geometry.exp(x, rule.c), geometry.exp(y, rule.c)
     at = Places(world.u, world.w) if places else None
-    return geo_contrast(x, y, world.positive, at, tau=tau, weight=weight, sigma=sigma, rule=rule)
+    return geo_contrast(
+        x, y, world.positive, at, tau=tau, weight=weight, sigma=sigma, rule=rule, kernel=kernel
+    )
 
 
 def plain(world, rule, places, inputs):
@@ -178,3 +187,82 @@ def test_float32_keeps_short_distances_of_far_points(geometry):
     assert 0.05 < expected.sqrt().median() < 0.3
     assert error.median() < 4e-5
     assert error.max() < 2e-4
+
+
+def strided(rows):
+    """Return the same numbers, no two of a row beside each other in memory."""
+    return rows.mT.contiguous().mT if rows.ndim == 2 else rows
+
+
+def compare_with_triton(world, case, *, places, device="cpu"):
+    """Compare losses and gradients of the Triton kernel with those of the definition."""
+    from hiertools.kernels.gpu.geo_contrast import KERNEL
+
+    for name in (*NAMES, "u", "w", "positive"):
+        setattr(world, name, strided(getattr(world, name)).to(device))
+    rule = Rule(case[0], 1.25, case[1], case[2], 1.5)
+    found, expected = (
+        gradients(partial(chunked, kernel=kernel), world, rule, places)
+        for kernel in (KERNEL, DEFINITION)
+    )
+    where = f"{case}, {len(world.x)} x {len(world.y)}, places {places}"
+    names = ("losses", *NAMES)
+    pairs = zip(names, (found[0], *found[1]), (expected[0], *expected[1]), strict=True)
+    for name, one, other in pairs:
+        largest = float(other.detach().abs().max()) if other.numel() else 0.0
+        torch.testing.assert_close(
+            one,
+            other,
+            atol=1e-4 * max(1e-3, largest),
+            rtol=1e-4,
+            msg=lambda m, n=name: f"{where}: {n}: {m}",
+        )
+
+
+@pytest.mark.skipif(find_spec("triton") is None, reason="triton is not importable")
+def test_interpreted_kernel_is_the_definition():
+    interpreted("test_geo_contrast", "compare_interpreted")
+
+
+def compare_interpreted():
+    def world(n, m, **options):
+        return World(n, m, dtype=torch.float32, **options)
+
+    for case in CASES[::2]:  # each kernel in each geometry
+        compare_with_triton(world(7, 13, scale=0.5), case, places=True)
+    for case in CASES[::3]:
+        compare_with_triton(world(3, 1, d=3), case, places=False)
+        compare_with_triton(world(0, 4), case, places=True)
+    for case in CASES[::6]:  # of squared distances: others hold the root of what rounding leaves
+        near = world(6, 6)
+        near.y = near.x.clone()
+        near.positive = torch.tensor([0, 1, 2, 3, 3, -1])  # a negative lies on row 4
+        compare_with_triton(near, case, places=True)
+    for case in CASES[::7]:  # no size is a multiple of a block
+        compare_with_triton(world(33, 131, d=130, scale=0.1), case, places=True)
+    cold = world(5, 30, scale=4.0)
+    cold.tau = torch.tensor(0.02)
+    compare_with_triton(cold, CASES[0], places=True)
+
+
+@pytest.mark.skipif(find_spec("triton") is None, reason="triton is not importable")
+@pytest.mark.parametrize("name", ["add_up", "pull_images", "pull_entities"])
+def test_kernel_compiles_for_a_gpu(name):
+    from hiertools.kernels.gpu import geo_passes
+    from tests.kernels.compiled import compiled
+
+    arrays = "x y x_sides y_sides u w scalars best total repelled share pulled sums of_y"
+    types = {name: "*fp32" for name in arrays.split()} | {"c": "fp32", "power": "fp32"}
+    types |= {"n": "i32", "m": "i32", "d": "i32", "parts": "i32", "positive": "*i64"}
+    constants = {"GEOMETRY": 0, "SQUARED": True, "NEAR": 1, "WIDE": 128}
+    made = compiled(getattr(geo_passes, name), types, constants)
+    assert made.asm["cubin"]
+
+
+@pytest.mark.gpu
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="there is no GPU")
+@pytest.mark.parametrize("case", CASES)
+def test_kernel_is_the_definition(case):
+    for d in (128, 200):
+        world = World(200, 3001, d=d, scale=0.1, dtype=torch.float32)
+        compare_with_triton(world, case, places=True, device="cuda")

@@ -1,0 +1,100 @@
+"""Distances of tiles of pairs and their slopes, for other kernels: the twin of `kernels.energies`.
+
+GEOMETRY is a place in `NAMES`. Of a point its side numbers a and f come along: see `sides`.
+"""
+
+import math
+
+import torch
+import triton
+import triton.language as tl
+from jaxtyping import Float
+from torch import Tensor
+
+from hiertools.kernels.gpu.inverse import asin, asinh_of_root
+
+NAMES = ("lorentz", "euclidean", "sphere")
+EPS = tl.constexpr(torch.finfo(torch.float32).eps)
+TINY = tl.constexpr(torch.finfo(torch.float32).tiny)
+
+
+def sides(points: Float[Tensor, "n d"], geometry: str, c: float) -> Float[Tensor, "2 n"]:
+    """Return a = sn(radius) and f, exp(radius / 2) in hyperbolic space, a in flat space, else 1."""
+    if geometry == "sphere":
+        return torch.ones(2, len(points), device=points.device)
+    a = torch.linalg.vector_norm(points, dim=1)
+    if geometry == "euclidean":
+        return torch.stack([a, a])
+    a = a * math.sqrt(c)
+    return torch.stack([a, torch.sqrt(a + torch.sqrt(1 + a * a))])
+
+
+@triton.jit  # type: ignore[untyped-decorator]
+def products(  # type: ignore[no-untyped-def]
+    x, y, rows, columns, n, m, d, BN: tl.constexpr, BM: tl.constexpr, BK: tl.constexpr
+):
+    """Return the inner products of rows of x with columns of y, contiguous n x d and m x d."""
+    total = tl.zeros([BN, BM], tl.float32)
+    for start in range(0, d, BK):
+        k = start + tl.arange(0, BK)
+        inside = k < d
+        left = tl.load(
+            x + rows[:, None] * d + k[None, :],
+            mask=(rows < n)[:, None] & inside[None, :],
+            other=0.0,
+        )
+        right = tl.load(
+            y + columns[:, None] * d + k[None, :],
+            mask=(columns < m)[:, None] & inside[None, :],
+            other=0.0,
+        )
+        total += tl.dot(left, tl.trans(right), input_precision="ieee")
+    return total
+
+
+@triton.jit  # type: ignore[untyped-decorator]
+def energies(  # type: ignore[no-untyped-def]
+    product, a, f, b, g, c, GEOMETRY: tl.constexpr, SQUARED: tl.constexpr
+):
+    """Return e and q of pairs, of side numbers a, f (n) and b, g (m); e is d^2 if SQUARED."""
+    if GEOMETRY == 2:
+        q = tl.minimum(tl.maximum((1 - c * product) / 2, 0.0), 1.0)
+    else:
+        q = tl.maximum((a[:, None] * b[None, :] - c * product) / 2, 0.0)
+        if GEOMETRY == 0:
+            outward = (f[:, None] / g[None, :] - g[None, :] / f[:, None]) / 2
+        else:
+            outward = (f[:, None] - g[None, :]) / 2
+        q += outward * outward
+    if GEOMETRY == 0:
+        d = asinh_of_root(q) * (2 / tl.sqrt_rn(c))
+    elif GEOMETRY == 1:
+        d = 2 * tl.sqrt_rn(q)
+    else:
+        d = asin(tl.sqrt_rn(q)) * (2 / tl.sqrt_rn(c))
+    e = d
+    if SQUARED:
+        e = d * d
+    return e, q
+
+
+@triton.jit  # type: ignore[untyped-decorator]
+def slopes(e, q, c, GEOMETRY: tl.constexpr, SQUARED: tl.constexpr):  # type: ignore[no-untyped-def]
+    """Return de/dq; 0 where q is 0."""
+    if SQUARED and GEOMETRY == 1:
+        slope = tl.full(q.shape, 4.0, tl.float32)
+    else:
+        bend = 0.0
+        if GEOMETRY == 0:
+            bend = 1.0
+        elif GEOMETRY == 2:
+            bend = -1.0
+        both = q + bend * q * q
+        if SQUARED:
+            floor = TINY
+            if GEOMETRY == 2:
+                floor = EPS
+            slope = 2 / tl.sqrt_rn(c) * tl.sqrt_rn(e / tl.maximum(both, floor))
+        else:
+            slope = 1 / tl.sqrt_rn(c * tl.maximum(both, EPS))
+    return slope
