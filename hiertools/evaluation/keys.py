@@ -2,7 +2,7 @@
 
 The order is all that is judged. So a key is the cheapest number that falls with an angle or a
 distance, and nothing is kept between a product and its key: a quarter of the time of `pairwise`,
-whose formulas (`geometry.polar`) these are. Keys of different queries do not compare.
+whose formulas (`kernels.key_formulas`) these are. Keys of different queries do not compare.
 """
 
 from typing import NamedTuple
@@ -13,12 +13,12 @@ import torch
 from numpy.typing import NDArray
 
 from hiertools.geometry import polar
+from hiertools.kernels.key_formulas import nearness, turned
 from hiertools.search.scores import Measure
 
 Floats = NDArray[np.float64]
 Vectors = NDArray[np.float32]
 
-NOISE = 2 * polar.NOISE * float(np.finfo(np.float64).eps)
 BLOCK = 1 << 13  # points that are multiplied together
 
 
@@ -81,7 +81,7 @@ def _angles_at_queries(products, x, y, curved):  # type: ignore[no-untyped-def]
     for q in numba.prange(len(products)):
         row, a, cs = products[q], x.sn[q], x.cs[q]
         for j in range(len(row)):
-            row[j] = _turned(row[j], a, cs, y.sn[j], y.cs[j], curved)
+            row[j] = turned(row[j], a, cs, y.sn[j], y.cs[j], curved)
 
 
 @numba.njit(cache=True, parallel=True, error_model="numpy")  # type: ignore[misc]
@@ -89,7 +89,7 @@ def _angles_at_points(products, x, y, curved):  # type: ignore[no-untyped-def]
     for q in numba.prange(len(products)):
         row, b, cs = products[q], x.sn[q], x.cs[q]
         for j in range(len(row)):
-            row[j] = _turned(row[j], y.sn[j], y.cs[j], b, cs, curved)
+            row[j] = turned(row[j], y.sn[j], y.cs[j], b, cs, curved)
 
 
 @numba.njit(cache=True, parallel=True, error_model="numpy")  # type: ignore[misc]
@@ -97,38 +97,4 @@ def _distances(products, x, y, curved):  # type: ignore[no-untyped-def]
     for q in numba.prange(len(products)):
         row, a, cs = products[q], x.sn[q], x.cs[q]
         for j in range(len(row)):
-            b = y.sn[j]
-            versine, gap = _versine(row[j], a, b), b - a
-            if curved:
-                outward = _outward(gap, a, cs, b, y.cs[j])
-                radial = outward * outward / (1 + np.sqrt(1 + outward * outward))
-                row[j] = -(radial + a * b * versine)
-            else:
-                row[j] = -(gap * gap + 2 * a * b * versine)
-
-
-@numba.njit(cache=True, error_model="numpy")  # type: ignore[misc]
-def _turned(cosine, a, cs_a, b, cs_b, curved):  # type: ignore[no-untyped-def]
-    """Return run/(|run| + rise) of an exterior angle at a: from 1 for 0 down to -1 for pi."""
-    gap = b - a
-    versine = _versine(cosine, a, b)
-    squared = versine * (2 - versine)
-    rise = b * squared / np.sqrt(max(squared, 2 * NOISE))
-    outward = _outward(gap, a, cs_a, b, cs_b) if curved else gap
-    run = outward - cs_a * b * versine
-    equal = versine == 0 and abs(gap) <= NOISE * (a + b)
-    total = abs(run) + rise
-    return 0.0 if equal or a == 0 or total == 0 else run / total
-
-
-@numba.njit(cache=True, error_model="numpy")  # type: ignore[misc]
-def _versine(cosine, a, b):  # type: ignore[no-untyped-def]
-    """Return 1 - cos(theta), 0 for points that are equal but for rounding."""
-    versine = min(max(1 - cosine, 0.0), 2.0)
-    return 0.0 if versine <= NOISE and abs(b - a) <= NOISE * (a + b) else versine
-
-
-@numba.njit(cache=True, error_model="numpy")  # type: ignore[misc]
-def _outward(gap, a, cs_a, b, cs_b):  # type: ignore[no-untyped-def]
-    """Return sinh of the difference of two radii, as `geometry.lorentz` has it."""
-    return gap * (1 + (1 + a * a + b * b) / (cs_a * cs_b + a * b)) / (cs_a + cs_b)
+            row[j] = nearness(row[j], a, cs, y.sn[j], y.cs[j], curved)

@@ -1,0 +1,71 @@
+"""What scans rank by, and the numbers of points that its formulas need."""
+
+from dataclasses import dataclass
+from typing import Literal, NamedTuple
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from hiertools.geometry import polar
+
+UNIT = 2.0**-24  # half of float32's eps: what rounding a number costs
+ROUNDINGS = 16  # of one cosine, besides those of its sum
+STEP = 1 << 13  # points whose norms are summed together
+
+
+@dataclass(frozen=True)
+class Ranked:
+    """What points are ranked by for a query, the best first.
+
+    by: small exterior angles, small distances, large cosines or large inner products; at: where
+    the angle is, at the query or at the point; farthest: large angles are best instead.
+    geometry: lorentz or euclidean, of curvature -c.
+    """
+
+    by: Literal["angle", "distance", "cosine", "product"]
+    at: Literal["query", "point"] = "query"
+    farthest: bool = False
+    geometry: str = "lorentz"
+    c: float = 1.0
+
+    @property
+    def curved(self) -> bool:
+        """Return whether space is hyperbolic."""
+        return self.geometry == "lorentz"
+
+
+class Radii(NamedTuple):
+    """norm: |x|; sn, cs: sinh and cosh of the radius with c = 1; in flat space |x| and 1."""
+
+    norm: Float[Tensor, " n"]
+    sn: Float[Tensor, " n"]
+    cs: Float[Tensor, " n"]
+
+
+def radii(x: Float[Tensor, "n d"], ranked: Ranked) -> Radii:
+    """Return the radii of points, in float64."""
+    blocks = [polar.norm(block.double()) for block in torch.split(x, STEP)]
+    return of_norms(torch.cat(blocks), ranked)
+
+
+def of_norms(norm: Float[Tensor, " n"], ranked: Ranked) -> Radii:
+    """Return the radii of points of these norms."""
+    if not ranked.curved:
+        return Radii(norm, norm, torch.ones_like(norm))
+    sn = norm * ranked.c**0.5
+    return Radii(norm, sn, torch.sqrt(1 + sn * sn))
+
+
+def directions(x: Float[Tensor, "n d"], norm: Float[Tensor, " n"]) -> Float[Tensor, "n d"]:
+    """Return vectors of length 1, rounded to float32; 0 for 0."""
+    return (x.double() / polar.nonzero(norm)[:, None]).float()
+
+
+def cosine_error(d: int) -> float:
+    """Return what a cosine is wrong by at the most, of float32 products of d numbers.
+
+    Whatever the order of a sum, it is wrong by d units of the sum of magnitudes (Higham 2002,
+    eq. 3.5), which is at most the product of the norms.
+    """
+    return 1.01 * (d + ROUNDINGS) * UNIT
