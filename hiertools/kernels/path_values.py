@@ -1,16 +1,14 @@
 """The value of an entity for a query, one pair at a time, for compiled searches over paths.
 
 The formulas are those of `geometry`; here the squared chord |x - y|^2 - (x0 - y0)^2 of a pair comes
-first; x0, y0 are times, 0 but in hyperbolic space. Values fall as the chord grows, so that whether a
-value can matter is a comparison of chords, without a logarithm: see `limit`.
+first; x0, y0 are times, 0 but in hyperbolic space. Values fall as the chord grows, so that whether
+a value can matter is a comparison of chords, without a logarithm: see `limit`.
 """
 
 import math
 from typing import NamedTuple
 
 import numba
-import numpy as np
-from numpy.typing import NDArray
 
 LORENTZ, EUCLIDEAN, SPHERE = range(3)
 CODES = {"lorentz": LORENTZ, "euclidean": EUCLIDEAN, "sphere": SPHERE}
@@ -21,14 +19,13 @@ SLACK = 1e-9  # a share by which limits are wider than they look, for rounding i
 class Rule(NamedTuple):
     """How the value of a pair is made, as compiled functions take it.
 
-    geometry: a code; curvature -c (c on the sphere); weights: what a distance, or its square, is
-    multiplied by at each level; inner: inner products instead; last: a path has the value of its
-    deepest entity, else the mean of all.
+    geometry: a code; curvature -c (c on the sphere); squared: of distances; inner: inner products
+    instead; last: a path has the value of its deepest entity, else the mean of all. Numbers alone:
+    an array in here would be counted at each call of a function, which costs as much as a pair.
     """
 
     geometry: int
     c: float
-    weights: NDArray[np.float64]
     squared: bool
     inner: bool
     last: bool
@@ -44,13 +41,29 @@ def gap(x, y):  # type: ignore[no-untyped-def]
     return total
 
 
+@numba.njit(fastmath=LOOSE)  # type: ignore[misc]
+def gaps(x, points, first, end, out):  # type: ignore[no-untyped-def]
+    """Write `gap` of x to each of a range of points (rows first : end) to the front of `out`."""
+    for row in range(first, end):
+        total = x[0] - x[0]
+        for j in range(len(x)):
+            difference = x[j] - points[row, j]
+            total += difference * difference
+        out[row - first] = total
+
+
 @numba.njit  # type: ignore[misc]
 def chord(x, y, x_side, y_side, rule):  # type: ignore[no-untyped-def]
     """Return the squared chord of two points; sides: times, or halves of |x|^2 and |y|^2."""
-    total = float(gap(x, y))
+    return chord_of(float(gap(x, y)), x_side, y_side, rule)
+
+
+@numba.njit  # type: ignore[misc]
+def chord_of(squared, x_side, y_side, rule):  # type: ignore[no-untyped-def]
+    """Return the squared chord of what `gap` returns."""
     if rule.geometry == LORENTZ:
-        return max(total - (x_side - y_side) * (x_side - y_side), 0.0)
-    return total
+        return max(squared - (x_side - y_side) * (x_side - y_side), 0.0)
+    return squared
 
 
 @numba.njit  # type: ignore[misc]
@@ -89,7 +102,7 @@ def limit(least, x_side, weight, rule):  # type: ignore[no-untyped-def]
             return -2 * (least + 1 / rule.c) + SLACK * (1 + abs(least) + 1 / rule.c)
         return 2 * (x_side - least) + SLACK * (1 + abs(least) + x_side)
     if least > 0:
-        return SLACK * least - 1 if least < SLACK else -1.0
+        return -1.0
     if weight == 0 or least == -math.inf:
         return math.inf
     d = math.sqrt(-least / weight) if rule.squared else -least / weight

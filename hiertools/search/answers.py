@@ -6,9 +6,9 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from hiertools.kernels.pair_values import pair_values
 from hiertools.search import beam, exact_paths, level_sums, sureness
 from hiertools.search.by_level import Levels
-from hiertools.search.exact_paths import Bounds
 from hiertools.search.path_scores import PathScore, Values
 from hiertools.search.path_values import Rated, rated
 from hiertools.search.tree import Points, Rows, Tree
@@ -57,17 +57,17 @@ class PathSearch:
 
     def __init__(self, tree: Tree, score: PathScore, *, width: int | None, least: int) -> None:
         self._space, self._width, self._least = rated(tree, score), width, least
-        self._bounds = Bounds(self._space) if width is None else None
+        self._bounds = exact_paths.bounded(self._space) if width is None else None
 
     def paths(self, queries: Points) -> Paths:
         """Return the best paths; what is reported of them is computed in float64."""
         shifts = level_sums.shifts(self._space, queries)
         leaves = self._leaves(queries, shifts)
-        rows = self._space.tree.paths(leaves)
-        named = self._space.tree.named(rows)
-        scores = self._space.score.means(
-            self._values(queries, rows, named) + shifts[:, None], named
+        rows, score = self._space.tree.paths(leaves), self._space.score
+        values = pair_values(
+            self._space.nodes, queries, rows, weights=score.weights, rule=self._space.rule
         )
+        scores = score.means(values + shifts[:, None], self.named(rows))
         order = np.lexsort((leaves, -scores))
         return Paths(
             np.take_along_axis(rows, order[..., None], 1), np.take_along_axis(scores, order, 1)
@@ -83,16 +83,6 @@ class PathSearch:
             width, least = self._width, self._least
             return beam.search(self._space, queries, shifts, width=width, k=least)
         return exact_paths.search(self._space, self._bounds, queries, shifts, k=self._least)
-
-    def _values(self, queries: Points, rows: Rows, named: NDArray[np.bool_]) -> Values:
-        """Return the values of the named entities of paths, 0 elsewhere; each pair once."""
-        query = np.arange(len(queries))[:, None, None]
-        pairs = (query * len(self._space.tree) + rows)[named]
-        pairs, back = np.unique(pairs, return_inverse=True)
-        which, row = np.divmod(pairs, len(self._space.tree))
-        values = np.zeros(rows.shape)
-        values[named] = values_of(self._space, queries[which], row)[back]
-        return values
 
     def answers(self, queries: Points, temperature: float) -> Answers:
         """Return what is found for query points."""

@@ -3,8 +3,9 @@
 import numba
 import numpy as np
 
+from hiertools.kernels.path_values import chord, value
 from hiertools.search.path_scores import Values
-from hiertools.search.path_values import Rated, chord, rule, sides, value
+from hiertools.search.path_values import Rated, rule, sides
 from hiertools.search.tree import Points
 
 
@@ -15,14 +16,14 @@ def shifts(space: Rated, queries: Points) -> Values:
         tree = space.tree
         _sum(
             queries.astype(np.float64), sides(queries, space.score), tree.points, space.sides,
-            tree.implicit, tree.offsets, rule(space.score), found,
+            tree.implicit, tree.offsets, space.score.weights, rule(space.score), found,
         )  # fmt: skip
     return found
 
 
 @numba.njit(parallel=True, cache=True)  # type: ignore[misc]
 def _sum(  # type: ignore[no-untyped-def]
-    queries, query_sides, points, point_sides, implicit, offsets, rule, found
+    queries, query_sides, points, point_sides, implicit, offsets, weights, rule, found
 ):
     for query in numba.prange(len(queries)):
         x, x_side = queries[query], query_sides[query]
@@ -32,7 +33,7 @@ def _sum(  # type: ignore[no-untyped-def]
                 if implicit[row]:
                     continue
                 squared = chord(x, points[row], x_side, point_sides[row], rule)
-                worth = value(squared, x_side, point_sides[row], rule.weights[level], rule)
+                worth = value(squared, x_side, point_sides[row], weights[level], rule)
                 if worth > best:
                     total, best = total * np.exp(best - worth) + 1, worth
                 else:

@@ -164,7 +164,7 @@ def searches(space: Rated, queries: Array) -> list[dict[str, Any]]:
         (torch.from_numpy(shape.asked(x)) @ stored[tree.rows(level)].T).topk(10)
         for level in range(tree.depth)
     ]
-    bounds = exact_paths.Bounds(space)
+    bounds = exact_paths.bounded(space)
     works["exact"] = lambda x: exact_paths.search(space, bounds, x, zeros[: len(x)], k=1)
     return [
         {"search": name, **{f"batch {b}": ms(work, queries, b) for b in (1, BATCH)}}

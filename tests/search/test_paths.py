@@ -5,9 +5,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from hiertools.kernels.path_values import chord, value
 from hiertools.search import beam, exact_paths
 from hiertools.search.path_scores import SCORES
-from hiertools.search.path_values import chord, rated, rule, sides, value
+from hiertools.search.path_values import rated, rule, sides
 from hiertools.search.tree import Tree
 from tests.search.entity_trees import C, brute, grown, points, score, space
 
@@ -38,7 +39,7 @@ def test_exact_finds_what_brute_force_finds(by, geometry, seed, k):
     found = space(seed, by, geometry=geometry)
     queries, shifts = asked(seed, 3, geometry)
     shifts *= by == "log-probability"
-    bounds = exact_paths.Bounds(found)
+    bounds = exact_paths.bounded(found)
     rows = exact_paths.search(found, bounds, queries, shifts, k=k)
     for row, (leaves, _) in zip(rows, brute(found, queries, shifts), strict=True):
         np.testing.assert_array_equal(row[row >= 0], leaves[:k])
@@ -108,7 +109,7 @@ def test_ties_are_in_the_order_of_rows():
     found = rated(tree, score("distance", geometry="euclidean", levels=2))
     query, shift = np.zeros((1, 2), np.float32), np.zeros((1, 2))
     assert beam.search(found, query, shift, width=2, k=4)[0].tolist() == [2, 3, 4, 5]
-    bounds = exact_paths.Bounds(found)
+    bounds = exact_paths.bounded(found)
     assert exact_paths.search(found, bounds, query, shift, k=4)[0].tolist() == [2, 3, 4, 5]
 
 
@@ -144,7 +145,7 @@ def test_compiled_values_are_those_of_the_geometry(by, geometry, squared):
     fine = 1e-6 if geometry == "sphere" else 1e-12  # norms are 1/sqrt(c) to float32 alone
     for dtype, tolerance in ((np.float64, fine), (np.float32, 1e-4)):
         found = [
-            value(chord(a.astype(dtype), b, s, t, about), s, t, about.weights[level], about)
+            value(chord(a.astype(dtype), b, s, t, about), s, t, rate.weights[level], about)
             for a, b, s, t, level in zip(x, y, sides(x, rate), sides(y, rate), levels, strict=True)
         ]
         np.testing.assert_allclose(found, wanted, rtol=tolerance)
