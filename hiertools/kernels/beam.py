@@ -6,10 +6,14 @@ query on two cores, and the loop takes 0.03 ms (tests/benchmarks/kernel_rows/bea
 some 700 entities a query, of which a seventh go past the comparison of chords.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
+from importlib.util import find_spec
 
 import numba
 import numpy as np
+import torch
 from numpy.typing import NDArray
 
 from hiertools.kernels.best_paths import PATH, order, put
@@ -22,6 +26,7 @@ FEW = 4  # queries up to which it costs more to wake threads than they save
 Points = NDArray[np.float32]
 Rows = NDArray[np.int64]
 Values = NDArray[np.float64]
+Expander = Callable[[Points, Values, Values], Rows]  # of queries, their sides and shifts
 
 
 @dataclass(frozen=True)
@@ -40,6 +45,21 @@ class Nodes:
     offsets: Rows
 
 
+def expander(
+    nodes: Nodes, *, widths: Rows, weights: Values, rule: Rule, device: torch.device
+) -> Expander:
+    """Return what finds the best paths for queries, on a device where the hierarchy is kept.
+
+    widths, weights: of each level, how many paths are kept and what distances are multiplied by.
+    """
+    if device.type == "cuda" and find_spec("triton"):
+        from hiertools.kernels.gpu.beam import WIDEST, Expansion
+
+        if widths.max() <= WIDEST:
+            return Expansion(nodes, widths=widths, weights=weights, rule=rule, device=device)
+    return partial(beam, nodes, widths=widths, weights=weights, rule=rule)
+
+
 def beam(
     nodes: Nodes,
     queries: Points,
@@ -52,10 +72,8 @@ def beam(
 ) -> Rows:
     """Return the rows of the last level where the best paths end (b x widths[-1]); -1 for none.
 
-    widths, weights: of each level, how many paths are kept and what distances are multiplied by;
-    sides, shifts: of the queries (b), and what is added
-    to the value of every entity of a level (b x levels). The best come first, those of the same
-    score in the order of their rows.
+    sides, shifts: of the queries (b), and what is added to the value of every entity of a level
+    (b x levels). The best come first, those of the same score in the order of their rows.
     """
     found = np.full((len(queries), widths[-1]), NONE, np.int64)
     search = _few if len(queries) <= FEW else _many

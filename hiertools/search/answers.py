@@ -1,13 +1,16 @@
 """What searches find for a batch of query points: entities with probabilities, level by level."""
 
 from dataclasses import dataclass
+from functools import partial
 from typing import Protocol
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 
 from hiertools.kernels.pair_values import pair_values
 from hiertools.search import beam, exact_paths, level_sums, sureness
+from hiertools.search.beam import Searcher
 from hiertools.search.by_level import Levels
 from hiertools.search.path_scores import PathScore, Values
 from hiertools.search.path_values import Rated, rated
@@ -52,17 +55,23 @@ class Search(Protocol):
 class PathSearch:
     """Search for the best paths of all (width None), or by a beam of a width.
 
-    least: how many paths to look for, at least.
+    least: how many paths to look for, at least; device: of beams, the others are for the CPU.
     """
 
-    def __init__(self, tree: Tree, score: PathScore, *, width: int | None, least: int) -> None:
-        self._space, self._width, self._least = rated(tree, score), width, least
-        self._bounds = exact_paths.bounded(self._space) if width is None else None
+    def __init__(
+        self, tree: Tree, score: PathScore, *, width: int | None, least: int, device: torch.device
+    ) -> None:
+        self._space = space = rated(tree, score)
+        if width is None:
+            bounds = exact_paths.bounded(space)
+            self._search: Searcher = partial(exact_paths.search, space, bounds, k=least)
+        else:
+            self._search = beam.searcher(space, width=width, k=least, device=device)
 
     def paths(self, queries: Points) -> Paths:
         """Return the best paths; what is reported of them is computed in float64."""
         shifts = level_sums.shifts(self._space, queries)
-        leaves = self._leaves(queries, shifts)
+        leaves = self._search(queries, shifts)
         rows, score = self._space.tree.paths(leaves), self._space.score
         values = pair_values(
             self._space.nodes, queries, rows, weights=score.weights, rule=self._space.rule
@@ -76,13 +85,6 @@ class PathSearch:
     def named(self, rows: Rows) -> NDArray[np.bool_]:
         """Return which rows are entities with a name."""
         return self._space.tree.named(rows)
-
-    def _leaves(self, queries: Points, shifts: Values) -> Rows:
-        if self._bounds is None:
-            assert self._width is not None
-            width, least = self._width, self._least
-            return beam.search(self._space, queries, shifts, width=width, k=least)
-        return exact_paths.search(self._space, self._bounds, queries, shifts, k=self._least)
 
     def answers(self, queries: Points, temperature: float) -> Answers:
         """Return what is found for query points."""

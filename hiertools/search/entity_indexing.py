@@ -102,7 +102,9 @@ def calibrate(
     that the index lacks: then no answer is right.
     """
     placer = EntityPlacer(index, device=device)
-    search = PathSearch(tree_of(index), score_of(index, by), width=width, least=SURE_OF)
+    search = PathSearch(
+        tree_of(index), score_of(index, by), width=width, least=SURE_OF, device=device
+    )
     parts = [
         search.paths(placer.place(vectors[start : start + BATCH]))
         for start in range(0, len(vectors), BATCH)

@@ -136,7 +136,7 @@ def search_of(index: EntityIndex, question: Question) -> Search:
     if question.method == "flat":
         return LevelSearch(tree, score, least=least)
     width = question.beam if question.method == "beam" else None
-    return PathSearch(tree, score, width=width, least=least)
+    return PathSearch(tree, score, width=width, least=least, device=question.device)
 
 
 def tree_of(index: EntityIndex) -> Tree:

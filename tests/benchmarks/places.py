@@ -151,7 +151,7 @@ def searches(space: Rated, queries: Array) -> list[dict[str, Any]]:
     works: dict[str, Callable[[Array], Any]] = {}
     zeros = np.zeros((BATCH, tree.depth))
     for width in (1, 10, 50):
-        search = PathSearch(tree, space.score, width=width, least=width)
+        search = PathSearch(tree, space.score, width=width, least=width, device=beam.CPU)
         works[f"beam {width}"] = lambda x, w=width: beam.search(
             space, x, zeros[: len(x)], width=w, k=w
         )
@@ -180,7 +180,7 @@ def accuracy(space: Rated, queries: Array, truth: Array) -> list[dict[str, Any]]
     place = np.arange(len(checked))
     wanted = tree.paths(truth)
     for width in (*WIDTHS, None):
-        search = PathSearch(tree, space.score, width=width, least=1)
+        search = PathSearch(tree, space.score, width=width, least=1, device=beam.CPU)
         start = time.perf_counter()
         paths = [search.paths(queries[i : i + BATCH]) for i in range(0, len(queries), BATCH)]
         seconds = time.perf_counter() - start
@@ -228,7 +228,7 @@ def end_to_end(space: Rated, tangents: Array) -> dict[str, float]:
     embeddings = np.random.default_rng(3).standard_normal((BATCH * 3, FEATURES), np.float32)
     offsets = space.tree.offsets
     rows = [torch.from_numpy(part) for part in np.split(tangents, offsets[1:-1])]
-    search = PathSearch(space.tree, space.score, width=10, least=20)
+    search = PathSearch(space.tree, space.score, width=10, least=20, device=beam.CPU)
     with torch.inference_mode():
         start = time.perf_counter()
         shared = models[1].shared(rows, [torch.ones(len(part), dtype=torch.bool) for part in rows])

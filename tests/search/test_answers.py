@@ -53,7 +53,7 @@ def test_log_probability_adds_the_sum_of_the_level():
 def test_paths_are_reported_with_scores_of_brute_force():
     given = space(12)
     queries = points(np.random.default_rng(4), 5, "lorentz")
-    search = PathSearch(given.tree, given.score, width=10_000, least=3)
+    search = PathSearch(given.tree, given.score, width=10_000, least=3, device=CPU)
     found = search.paths(queries)
     truth = brute(given, queries, np.zeros((5, 4)))
     for rows, scores, (leaves, wanted) in zip(found.rows, found.scores, truth, strict=True):
@@ -98,7 +98,7 @@ def test_zero_shot_is_the_cosine_to_mean_images():
     world = Geography(nuisance=0.5)
     index = zero_shot(world.entities, "e")
     rate = score_of(index, "ip")
-    search = PathSearch(tree_of(index), rate, width=10_000, least=1)
+    search = PathSearch(tree_of(index), rate, width=10_000, least=1, device=CPU)
     found = search.paths(EntityPlacer(index, device=CPU).place(world.vectors))
     unit = world.vectors / np.linalg.norm(world.vectors, axis=1, keepdims=True)
     cosines = np.concatenate(

@@ -58,7 +58,7 @@ def beams(world: World, *, rounds: int) -> Iterator[Row]:
     """Yield a batch and a query alone, as found and as answered."""
     space = world.space
     fast = flat(space, range(space.tree.depth))
-    answering = PathSearch(space.tree, space.score, width=WIDTH, least=K)
+    answering = PathSearch(space.tree, space.score, width=WIDTH, least=K, device=beam.CPU)
 
     def found(queries: Points) -> object:
         shifts = np.zeros((len(queries), space.tree.depth))
