@@ -89,7 +89,8 @@ def _online(gallery: Gallery, settings: Settings, _: Sequence[Shortlist]) -> Spr
 
     def spread(batch: Sequence[Shortlist]) -> Iterator[Heat]:
         sources = _sources(gallery, batch, settings)
-        for f, (rows, _) in zip(solve(normal, sources, settings.how), sources, strict=True):
+        solved = solve(normal, sources, settings.how, device=gallery.device)
+        for f, (rows, _) in zip(solved, sources, strict=True):
             yield f, rows
 
     return Spreading(lambda: normal, gallery.ids, spread)
@@ -165,7 +166,7 @@ def _transductive(
         if n > LARGE or settings.truncate:
             found = _among_nearest(gallery, settings, edges, vectors, queries, sources)
         else:
-            solved = solve(normal, sources, settings.how)
+            solved = solve(normal, sources, settings.how, device=gallery.device)
             found = ((f, rows) for f, (rows, _) in zip(solved, sources, strict=True))
         yield from found
 

@@ -8,9 +8,11 @@ from collections.abc import Sequence
 import numba
 import numpy as np
 
+from hiertools.kernels.graph import Columns
+from hiertools.kernels.graph import Rows as Offsets
 from hiertools.reranking.affinity import Edges
 from hiertools.reranking.shortlist import Rows, Scores
-from hiertools.reranking.solving import Columns, Offsets, Solving
+from hiertools.reranking.solving import Solving
 
 
 def solve_within(

@@ -19,6 +19,7 @@ import re
 import sys
 import tempfile
 import time
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -29,11 +30,12 @@ from scipy import linalg
 
 from hiertools.files.embeddings import write_embeddings
 from hiertools.files.items import Items, encode
+from hiertools.reranking import solving
 from hiertools.reranking.affinity import affinity, normalised
 from hiertools.reranking.directions import directions
 from hiertools.reranking.neighbours import nearest
 from hiertools.reranking.seeding import heat, seeds
-from hiertools.reranking.solving import Solving, solve
+from hiertools.reranking.solving import Solving
 
 ALPHA, POWER, K, SEEDS, TOP = 0.99, 3.0, 50, 10, 100
 AROUND = 100  # items from one direction to the next
@@ -42,6 +44,7 @@ USUAL = Solving(ALPHA, 1e-6, 20)
 UNTIL_DONE = Solving(ALPHA, 1e-12, 10_000)
 PART = 8  # so many times fewer queries in the short run
 CPU = torch.device("cpu")
+solve = partial(solving.solve, device=CPU)
 
 
 def make(items: int, queries: int, dimension: int) -> tuple[Any, Any]:

@@ -1,17 +1,22 @@
 """Graphs and solves beside dense matrices."""
 
+from functools import partial
+
 import numpy as np
 import pytest
 import torch
 from numpy.testing import assert_allclose, assert_array_equal
 
+from hiertools.kernels.graph import WIDTH
+from hiertools.reranking import solving
 from hiertools.reranking.affinity import Edges, affinity, normalised, weights
 from hiertools.reranking.neighbours import nearest
-from hiertools.reranking.solving import WIDTH, Solving, solve
+from hiertools.reranking.solving import Solving
 from hiertools.reranking.solving_parts import solve_within
 from tests.reranking.test_neighbours import clustered
 
 CPU = torch.device("cpu")
+solve = partial(solving.solve, device=CPU)
 WHOLE = Solving(alpha=0.99, tolerance=1e-13, iterations=10_000)
 USUAL = Solving(alpha=0.99, tolerance=1e-6, iterations=20)
 
