@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from hiertools.kernels.attention import attention, plain
 from hiertools.models.dropout import Dropout
 
 
@@ -43,7 +44,7 @@ class EntityNetwork(nn.Module):
 
 @dataclass(frozen=True)
 class Shared:
-    """What all images attend to: keys and values by level, each 1 x heads x n x (d / heads)."""
+    """What all images attend to: keys and values by level, each heads x n x (d / heads)."""
 
     keys: list[Tensor]
     values: list[Tensor]
@@ -105,8 +106,8 @@ class ImageNetwork(nn.Module):
 class Attention(nn.Module):
     """Attention of images to the entities of a level.
 
-    The images are the sequence of ONE batch item: so all of them share keys and values, and
-    memory grows with images plus entities, not with their product.
+    All images share keys and values, so that memory grows with images plus entities, not with
+    their product. Where a gradient is asked for, torch's own attention makes it.
     """
 
     def __init__(self, dimension: int, heads: int) -> None:
@@ -118,12 +119,13 @@ class Attention(nn.Module):
         self.out = nn.Linear(dimension, dimension)
 
     def split(self, rows: Tensor) -> Tensor:
-        """Return n x d as 1 x heads x n x (d / heads)."""
-        return rows.view(1, len(rows), self.heads, -1).transpose(1, 2)
+        """Return n x d as heads x n x (d / heads)."""
+        return rows.view(len(rows), self.heads, -1).transpose(0, 1)
 
     def forward(self, z: Tensor, keys: Tensor, values: Tensor) -> Tensor:
         """Return what the images z (n x d) find, n x d."""
         query = self.split(self.query(z))
-        found = functional.scaled_dot_product_attention(query, keys, values)
-        context: Tensor = self.out(found.transpose(1, 2).reshape(len(z), -1))
+        trained = query.requires_grad or keys.requires_grad or values.requires_grad
+        found = (plain if trained else attention)(query, keys, values)
+        context: Tensor = self.out(found.transpose(0, 1).reshape(len(z), -1))
         return context
