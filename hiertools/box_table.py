@@ -7,12 +7,12 @@ before any filter.
 import hashlib
 import zlib
 from dataclasses import dataclass, replace
-from itertools import compress, islice
+from itertools import compress
 from pathlib import Path
+from typing import Any
 
 import numba
 import numpy as np
-import polars as pl
 from numpy.typing import NDArray
 
 from hiertools import plugins
@@ -22,7 +22,10 @@ from hiertools.files import items, json
 from hiertools.files.inputs import HDF5_MAGIC, Source
 from hiertools.files.items import FLAGS, Items, Labels
 from hiertools.files.json import Document
+from hiertools.files.texts import Codes, Texts
 from hiertools.terminal import Tick
+
+MORE_ROWS = 1 << 20
 
 
 @dataclass(frozen=True)
@@ -140,38 +143,18 @@ def in_shard(image: str, shard: tuple[int, int]) -> bool:
     return shard[1] == 1 or zlib.crc32(image.encode()) % shard[1] == shard[0]
 
 
-class _Coder:
-    """Text to numbers in the order in which texts first come, over batches."""
-
-    def __init__(self) -> None:
-        self.known: dict[str, int] = {}
-
-    def codes(self, texts: pl.Series) -> NDArray[np.uint32]:
-        if texts.dtype == pl.String:
-            return self._numbers(texts)
-        distinct = texts.unique(maintain_order=True)
-        theirs, ours = texts.to_physical().to_numpy(), self._numbers(distinct.cast(pl.String))
-        code_of = np.zeros(theirs.max(initial=0) + 1, np.uint32)
-        code_of[distinct.to_physical().to_numpy()] = ours
-        return np.asarray(code_of[theirs])
-
-    def since(self, count: int) -> list[str]:
-        """Return the texts that came after the first `count` ones."""
-        return list(islice(reversed(self.known), len(self.known) - count))[::-1]
-
-    def _numbers(self, texts: pl.Series) -> NDArray[np.uint32]:
-        known = self.known
-        numbers = (known.setdefault(text, len(known)) for text in texts.to_list())
-        return np.fromiter(numbers, np.uint32, len(texts))
-
-
 class _Collector:
     def __init__(self, only: set[str] | None, shard: tuple[int, int]) -> None:
         self.only, self.shard = only, shard
-        self.images, self.labels = _Coder(), _Coder()
+        self.takes_all = only is None and shard == (0, 1)
+        self.images, self.labels = Codes(), Codes()
         self.wanted = np.zeros(0, bool)
-        self.parts: list[tuple[NDArray[np.uint32], NDArray[np.uint32], Corners]] = []
-        self.flags: list[dict[str, NDArray[np.bool_]]] = []
+        self.rows = 0
+        self.columns: dict[str, NDArray[Any]] = {
+            "image": np.empty(0, np.uint32),
+            "label": np.empty(0, np.uint32),
+            "corners": np.empty((0, 4), np.int32),
+        }
         self.names: dict[str, str] = {}
         self.skipped: set[str] = set()
         self.outside = 0
@@ -180,70 +163,75 @@ class _Collector:
         self.names.update(batch.names)
         self.skipped |= batch.skipped
         image = self._image_codes(batch)
-        label = self.labels.codes(batch.labels)
-        rows = self.wanted[image]
-        corners, flags = batch.corners, batch.flags
-        if not rows.all():
-            image, label, corners = image[rows], label[rows], corners[rows]
-            flags = {name: flag[rows] for name, flag in flags.items()}
-        clipped, outside = clip_to_image(corners)
+        label = self.labels.of(batch.labels)
+        found: dict[str, NDArray[Any]] = {
+            "image": image,
+            "label": label,
+            "corners": batch.corners,
+            **batch.flags,
+        }
+        if not self.takes_all:
+            rows = self.wanted[image]
+            found = {name: column[rows] for name, column in found.items()}
+        found["corners"], outside = clip_to_image(found["corners"])
         self.outside += outside
-        self.parts.append((image, label, clipped))
-        self.flags.append(flags)
+        before, self.rows = self.rows, self.rows + len(found["image"])
+        for name, column in found.items():
+            ours = self.columns.setdefault(name, np.empty(0, bool))
+            if len(ours) < self.rows:
+                self._resize(ours, max(self.rows, min(2 * len(ours), len(ours) + MORE_ROWS)))
+            ours[before : self.rows] = column
+
+    def _resize(self, column: NDArray[Any], rows: int) -> None:
+        """Change the number of rows; new ones are 0.
+
+        A large array grows where it is or changes its address, so that it is not there twice.
+        """
+        column.resize((rows, *column.shape[1:]), refcheck=False)
 
     def _image_codes(self, batch: Boxes) -> NDArray[np.uint32]:
-        """Return the image code of every box; runs of one image are looked up once."""
+        """Return the image code of every box."""
         if batch.listed:
-            self.images.codes(pl.Series(batch.listed, dtype=pl.String))
-        starts = (batch.images != batch.images.shift()).fill_null(True)
-        run_codes = self.images.codes(batch.images.filter(starts))
-        new = self.images.since(len(self.wanted))
-        self.wanted = np.concatenate([self.wanted, self._are_wanted(new)])
-        return np.asarray(run_codes[np.cumsum(starts.to_numpy()) - 1])
+            self.images.of(Texts.of(batch.listed))
+        codes = self.images.of(batch.images)
+        if not self.takes_all:
+            new = [self._is_wanted(image) for image in self.images.new()]
+            self.wanted = np.concatenate([self.wanted, np.array(new, bool)])
+        return codes
 
-    def _are_wanted(self, images: list[str]) -> NDArray[np.bool_]:
-        if self.only is None and self.shard == (0, 1):
-            return np.ones(len(images), bool)
-        only = self.only
-        wanted = ((only is None or i in only) and in_shard(i, self.shard) for i in images)
-        return np.fromiter(wanted, bool, len(images))
+    def _is_wanted(self, image: str) -> bool:
+        return (self.only is None or image in self.only) and in_shard(image, self.shard)
 
     def finish(self, source: Document) -> BoxTable:
-        empty = (
-            np.zeros(0, np.uint32),
-            np.zeros(0, np.uint32),
-            np.zeros((0, 4), np.int32),
-        )
-        image, label, corners = (
-            np.concatenate(column) for column in zip(*(self.parts or [empty]), strict=True)
-        )
-        flags = self._joined_flags()
-        self.parts.clear()
-        if not self.wanted.all():
-            image = (np.cumsum(self.wanted, dtype=np.uint32) - 1)[image].astype(np.uint32)
-        images = list(compress(self.images.known, self.wanted))
+        """Return the table, and forget the rows."""
+        for column in self.columns.values():
+            self._resize(column, self.rows)
+        image, images = self.columns.pop("image"), self.images.texts().to_list()
+        if not self.takes_all:
+            image = (np.cumsum(self.wanted) - 1).astype(np.uint32)[image]
+            images = list(compress(images, self.wanted))
         place, first = _places_in_images(image, len(images))
         if (image[1:] < image[:-1]).any():
-            order = np.empty(len(image), np.int64)
-            order[first[image] + place] = np.arange(len(image))
-            image, label, place, corners = image[order], label[order], place[order], corners[order]
-            flags = {name: flag[order] for name, flag in flags.items()}
-        labels = list(self.labels.known)
+            for name in self.columns:
+                self.columns[name] = _grouped(self.columns[name], image, place, first)
+            place = _grouped(place, image, place, first)
+            image = np.repeat(np.arange(len(images), dtype=np.uint32), np.diff(first))
+        labels = self.labels.texts().to_list()
         table = BoxTable(
-            images, labels, image, label, place, corners, flags, first, self.names, self.outside,
-            source,
-        )  # fmt: skip
+            images=images,
+            labels=labels,
+            image=image,
+            label=self.columns["label"],
+            place=place,
+            corners=self.columns["corners"],
+            flags={name: self.columns[name] for name in FLAGS if name in self.columns},
+            first=first,
+            names=self.names,
+            outside=self.outside,
+            source=source,
+        )
         skipped = [code for code, name in enumerate(labels) if name in self.skipped]
-        return table.keep(~np.isin(label, skipped)) if skipped else table
-
-    def _joined_flags(self) -> dict[str, NDArray[np.bool_]]:
-        """Return the flags that any batch has; where one does not say, they are not set."""
-        absent = [np.zeros(len(image), bool) for image, _, _ in self.parts]
-        return {
-            name: np.concatenate([f.get(name, a) for f, a in zip(self.flags, absent, strict=True)])
-            for name in FLAGS
-            if any(name in flags for flags in self.flags)
-        }
+        return table.keep(~np.isin(table.label, skipped)) if skipped else table
 
 
 @numba.njit(cache=True)  # type: ignore[misc]
@@ -255,6 +243,27 @@ def _places_in_images(image, images):  # type: ignore[no-untyped-def]
         place[row] = counts[image[row] + 1]
         counts[image[row] + 1] += 1
     return place, np.cumsum(counts)
+
+
+def _grouped(
+    column: NDArray[Any],
+    image: NDArray[np.uint32],
+    place: NDArray[np.uint32],
+    first: NDArray[np.int64],
+) -> NDArray[Any]:
+    """Return a column in the order of images, and of places in them."""
+    grouped = np.empty_like(column)
+    shape = (len(column), -1)
+    _put(grouped.reshape(shape), column.reshape(shape), image, place, first)
+    return grouped
+
+
+@numba.njit(cache=True, parallel=True)  # type: ignore[misc]
+def _put(out, rows, image, place, first):  # type: ignore[no-untyped-def]
+    for row in numba.prange(len(rows)):
+        at = first[image[row]] + place[row]
+        for i in range(rows.shape[1]):
+            out[at, i] = rows[row, i]
 
 
 def as_items(table: BoxTable) -> Items:

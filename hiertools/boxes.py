@@ -7,8 +7,9 @@ from dataclasses import dataclass, field
 
 import numba
 import numpy as np
-import polars as pl
 from numpy.typing import NDArray
+
+from hiertools.files.texts import Texts
 
 MILLION = 1_000_000
 EDGE = 2**31 - 1
@@ -21,14 +22,14 @@ Corners = NDArray[np.int32]
 class Boxes:
     """A batch of n boxes as an annotation format reads them.
 
-    images, labels: text, n; corners: n x 4, millionths, not yet clipped to the image; flags: of
+    images, labels: n; corners: n x 4, millionths, not yet clipped to the image; flags: of
     `items.FLAGS`, n booleans each; names: of label ids, where the format has them; listed: images
     that the annotations name, with or without boxes; skipped: labels whose boxes are to be left
     out once every box has its number.
     """
 
-    images: pl.Series
-    labels: pl.Series
+    images: Texts
+    labels: Texts
     corners: Corners
     flags: dict[str, NDArray[np.bool_]] = field(default_factory=dict)
     names: dict[str, str] = field(default_factory=dict)
@@ -42,6 +43,11 @@ def from_fractions(fractions: NDArray[np.float64]) -> Corners:
     fractions: n x 4 (x0, y0, x1, y1), finite.
     """
     return np.asarray(_millionths(fractions))
+
+
+def from_trillionths(numbers: NDArray[np.int64]) -> Corners:
+    """Return trillionths of the side (n x 4) as millionths, halves to even."""
+    return np.asarray(_of_trillionths(numbers))
 
 
 def from_pixels(pixels: NDArray[np.float64], sides: NDArray[np.int64]) -> Corners:
@@ -113,6 +119,15 @@ def _millionths(fractions):  # type: ignore[no-untyped-def]
     for i in range(len(fractions)):
         for j in range(4):
             out[i, j] = _half_even(_whole(fractions[i, j], 1e12), MILLION)
+    return out
+
+
+@numba.njit(cache=True, nogil=True)  # type: ignore[misc]
+def _of_trillionths(numbers):  # type: ignore[no-untyped-def]
+    out = np.empty(numbers.shape, np.int32)
+    for i in range(len(numbers)):
+        for j in range(4):
+            out[i, j] = _half_even(numbers[i, j], MILLION)
     return out
 
 

@@ -12,7 +12,6 @@ from fractions import Fraction
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.sparse import csr_array
 
 from hiertools.box_table import BoxTable, as_items
 from hiertools.boxes import MILLION
@@ -131,12 +130,14 @@ def count(table: BoxTable, rules: Rules, *, part: tuple[int, int], tick: Tick) -
     statistics.update(images=len(table.images), boxes=len(table), outside=table.outside)
     table = table.keep(kept)
     size = len(table.labels)
-    frequency, holders = count_labels(table, overlap=rules.overlap, tick=tick)
+    found = count_labels(table, overlap=rules.overlap, tick=tick)
+    parents, children = ([table.labels[i] for i in side] for side in (found.parent, found.child))
+    keys = list(zip(parents, children, strict=True))
     boxes = np.bincount(table.label, minlength=size)
     counts = Counts(
         boxes=Counter({table.labels[i]: int(n) for i, n in enumerate(boxes) if n}),
-        frequency=_by_labels(frequency, table.labels),
-        holders=_by_labels(holders, table.labels),
+        frequency=Counter(dict(zip(keys, found.frequency.tolist(), strict=True))),
+        holders=Counter(dict(zip(keys, found.holders.tolist(), strict=True))),
         names={label: table.names[label] for label in table.labels if label in table.names},
         statistics=statistics,
         source=table.source,
@@ -146,12 +147,6 @@ def count(table: BoxTable, rules: Rules, *, part: tuple[int, int], tick: Tick) -
     if rules.include_image:
         _add_image(counts, table)
     return counts
-
-
-def _by_labels(matrix: csr_array, labels: list[str]) -> Counter[Key]:
-    found = matrix.tocoo()
-    rows = zip(*found.coords, found.data, strict=True)
-    return Counter({(labels[p], labels[c]): int(n) for p, c, n in rows if n})
 
 
 def _add_image(counts: Counts, table: BoxTable) -> None:

@@ -14,7 +14,6 @@ from typing import Any
 import numba
 import numpy as np
 from numpy.typing import NDArray
-from scipy.sparse import coo_array, csr_array
 
 from hiertools.box_table import BoxTable
 from hiertools.terminal import Tick
@@ -35,6 +34,16 @@ class BoxPairs:
     parent: Rows
     child: Rows
     first: NDArray[np.bool_]
+
+
+@dataclass(frozen=True)
+class LabelPairs:
+    """p pairs of labels (codes) that occur: their boxes' pairs, and parents that hold a child."""
+
+    parent: Rows
+    child: Rows
+    frequency: Rows
+    holders: Rows
 
 
 def pairs(table: BoxTable, *, overlap: Decimal, tick: Tick) -> Iterator[BoxPairs]:
@@ -59,36 +68,46 @@ def _blocks(table: BoxTable, overlap: Decimal) -> Iterator[tuple[Any, ...]]:
         image = stop
 
 
-def count_labels(table: BoxTable, *, overlap: Decimal, tick: Tick) -> tuple[csr_array, csr_array]:
-    """Return pairs, and parents that hold a child, by the labels of parent and child (l x l)."""
+def count_labels(table: BoxTable, *, overlap: Decimal, tick: Tick) -> LabelPairs:
+    """Count pairs, and parents that hold a child, by the labels of parent and child."""
     size = len(table.labels)
-    frequency, holders = (csr_array((size, size), dtype=np.int64) for _ in range(2))
-    dense = size**2 <= DENSE_CELLS
-    count_block = _count_block_dense if dense else _count_block_sparse
-    for arguments in _blocks(table, overlap):
-        found = count_block(arguments, size)
-        frequency += csr_array(found[0])
-        holders += csr_array(found[1])
-        tick(int(arguments[3][-1] - arguments[3][0]))
-    return frequency, holders
+    count = _count_densely if size**2 <= DENSE_CELLS else _count_sparsely
+    return count(_blocks(table, overlap), size, tick)
 
 
-def _count_block_dense(arguments: tuple[Any, ...], size: int) -> tuple[Rows, Rows]:
+def _count_densely(blocks: Iterator[tuple[Any, ...]], size: int, tick: Tick) -> LabelPairs:
     """Count into a table for each thread: fast, where the tables are small enough."""
     parts = max(1, min(numba.get_num_threads(), DENSE_CELLS // max(1, size**2)))
-    frequency, holders = _count_dense(*arguments, size, parts)
-    return frequency.sum(axis=0), holders.sum(axis=0)
+    frequency, holders = (np.zeros((parts, size, size), np.int64) for _ in range(2))
+    for arguments in blocks:
+        _count_dense(*arguments, frequency, holders)
+        tick(_boxes_of(arguments))
+    frequency, holders = frequency.sum(axis=0), holders.sum(axis=0)
+    parent, child = frequency.nonzero()
+    return LabelPairs(parent, child, frequency[parent, child], holders[parent, child])
 
 
-def _count_block_sparse(arguments: tuple[Any, ...], size: int) -> tuple[coo_array, coo_array]:
+def _count_sparsely(blocks: Iterator[tuple[Any, ...]], size: int, tick: Tick) -> LabelPairs:
     """Count the pairs one by one, for many classes."""
-    label = arguments[2]
-    ends = np.concatenate([[0], np.cumsum(_count_pairs(*arguments))])
-    parent, child, first = _fill_pairs(*arguments, ends)
-    keys = (label[parent], label[child])
-    shape = (size, size)
-    ones = np.ones(len(parent), np.int64)
-    return coo_array((ones, keys), shape=shape), coo_array((first * ones, keys), shape=shape)
+    from scipy.sparse import coo_array, csr_array
+
+    frequency, holders = (csr_array((size, size), dtype=np.int64) for _ in range(2))
+    for arguments in blocks:
+        label = arguments[2]
+        ends = np.concatenate([[0], np.cumsum(_count_pairs(*arguments))])
+        parent, child, first = _fill_pairs(*arguments, ends)
+        keys = (label[parent], label[child])
+        ones = np.ones(len(parent), np.int64)
+        frequency += csr_array(coo_array((ones, keys), shape=(size, size)))
+        holders += csr_array(coo_array((first * ones, keys), shape=(size, size)))
+        tick(_boxes_of(arguments))
+    parent, child = frequency.tocoo().coords
+    return LabelPairs(parent, child, frequency.data, holders.data)  # a pair has a first child
+
+
+def _boxes_of(arguments: tuple[Any, ...]) -> int:
+    first = arguments[3]
+    return int(first[-1] - first[0])
 
 
 @numba.njit(cache=True)  # type: ignore[misc]
@@ -117,10 +136,9 @@ def _count_pairs(corners, areas, label, first, numerator, denominator):  # type:
 
 
 @numba.njit(cache=True, parallel=True)  # type: ignore[misc]
-def _count_dense(corners, areas, label, first, numerator, denominator, size, parts):  # type: ignore[no-untyped-def]
-    """Return pairs and holders by part of the images, label of parent and label of child."""
-    frequency = np.zeros((parts, size, size), np.int64)
-    holders = np.zeros((parts, size, size), np.int64)
+def _count_dense(corners, areas, label, first, numerator, denominator, frequency, holders):  # type: ignore[no-untyped-def]
+    """Add pairs and holders by part of the images, label of parent and label of child."""
+    parts, size = frequency.shape[:2]
     images = len(first) - 1
     for part in numba.prange(parts):
         holder = np.full(size, -1, np.int64)  # the last parent that holds a child of each label
@@ -132,7 +150,6 @@ def _count_dense(corners, areas, label, first, numerator, denominator, size, par
                         if holder[label[child]] != parent:
                             holder[label[child]] = parent
                             holders[part, label[parent], label[child]] += 1
-    return frequency, holders
 
 
 @numba.njit(cache=True, parallel=True)  # type: ignore[misc]

@@ -14,13 +14,13 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import numpy as np
-import polars as pl
 
 from hiertools.boxes import EDGE, Boxes, from_xywh
 from hiertools.errors import UserError
 from hiertools.files import json, trust
 from hiertools.files.inputs import Source
 from hiertools.files.json import Fields
+from hiertools.files.texts import Texts
 
 UNREAD = ("segmentation", "keypoints", "caption", "licenses", "info")
 
@@ -134,8 +134,8 @@ def _boxes(
         found.append((name, labels[category], _box(annotation), (sides[0], sides[1]), crowd))
     columns = list(zip(*found, strict=True)) or [(), (), (), (), ()]
     return Boxes(
-        pl.Series(columns[0], dtype=pl.String),
-        pl.Series(columns[1], dtype=pl.String),
+        Texts.of(columns[0]),
+        Texts.of(columns[1]),
         from_xywh(
             np.array(columns[2], np.float64).reshape(-1, 4),
             np.array(columns[3], np.int64).reshape(-1, 2),

@@ -9,9 +9,10 @@ from collections.abc import Iterator
 import numpy as np
 import polars as pl
 
-from hiertools.boxes import Boxes, from_fractions
-from hiertools.files import csv
+from hiertools.boxes import Boxes, from_fractions, from_trillionths
+from hiertools.files import csv, plain_csv
 from hiertools.files.inputs import Source
+from hiertools.files.texts import Texts
 
 CORNERS = ("XMin", "YMin", "XMax", "YMax")
 NEEDED = {
@@ -36,18 +37,34 @@ def sniff(source: Source) -> bool:
 
 def read(source: Source) -> Iterator[Boxes]:
     """Read boxes in batches. Raises `UserError` with file and line for a value that is none."""
-    needed: csv.Types = {**NEEDED, "LabelName": pl.Categorical(pl.Categories.random())}
-    for batch in csv.read(source, needed, dict.fromkeys(FLAGS.values(), pl.Int8)):
-        frame = batch.frame
-        for column in ("ImageID", "LabelName"):
-            texts = frame[column].cast(pl.String).fill_null("")
-            if (empty := texts == "").any():
-                raise batch.complaint(int(empty.arg_max() or 0), f"{column} is empty")
-        for column in frame.drop("ImageID", "LabelName").columns:
-            _check_numbers(batch, column)
-        corners = np.stack([frame[column].to_numpy() for column in CORNERS], axis=1)
-        flags = {name: frame[c].to_numpy() == 1 for name, c in FLAGS.items() if c in frame}
-        yield Boxes(frame["ImageID"], frame["LabelName"], from_fractions(corners), flags)
+    flags = dict.fromkeys(FLAGS.values(), pl.Int8)
+    for rows in csv.read_quickly(source, NEEDED, flags, plain_csv.parse):
+        yield _of_plain(rows) if isinstance(rows, plain_csv.PlainRows) else _of_frame(rows)
+
+
+def _of_plain(rows: plain_csv.PlainRows) -> Boxes:
+    flags = {name: rows.small[c] == 1 for name, c in FLAGS.items() if c in rows.small}
+    return Boxes(
+        rows.texts["ImageID"], rows.texts["LabelName"], from_trillionths(rows.numbers), flags
+    )
+
+
+def _of_frame(batch: csv.Batch) -> Boxes:
+    frame = batch.frame
+    for column in ("ImageID", "LabelName"):
+        if (empty := frame[column].fill_null("") == "").any():
+            raise batch.complaint(int(empty.arg_max() or 0), f"{column} is empty")
+    for column in frame.drop("ImageID", "LabelName").columns:
+        _check_numbers(batch, column)
+    corners = np.stack([frame[column].to_numpy() for column in CORNERS], axis=1)
+    flags = {name: frame[c].to_numpy() == 1 for name, c in FLAGS.items() if c in frame}
+    images, labels = (_texts(frame[column]) for column in ("ImageID", "LabelName"))
+    return Boxes(images, labels, from_fractions(corners), flags)
+
+
+def _texts(column: pl.Series) -> Texts:
+    sizes = column.str.len_bytes().cast(pl.Int64).to_numpy()
+    return Texts.joined(column.str.join("").item().encode(), sizes)
 
 
 def _check_numbers(batch: csv.Batch, column: str) -> None:

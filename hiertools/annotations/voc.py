@@ -11,12 +11,12 @@ from xml.etree import ElementTree
 from xml.parsers import expat
 
 import numpy as np
-import polars as pl
 
 from hiertools.boxes import EDGE, Boxes, from_pixels
 from hiertools.errors import UserError
 from hiertools.files import trust
 from hiertools.files.inputs import Source, open_input
+from hiertools.files.texts import Texts
 
 BATCH_FILES = 4096
 FLAGS = {"occluded": "occluded", "truncated": "truncated"}
@@ -138,8 +138,8 @@ def _batch(files: list[tuple[str, list[Row]]], one_based: bool) -> Boxes:
     if one_based:
         pixels[:, :2] -= 1
     return Boxes(
-        pl.Series([row[0] for row in rows], dtype=pl.String),
-        pl.Series([row[1] for row in rows], dtype=pl.String),
+        Texts.of([row[0] for row in rows]),
+        Texts.of([row[1] for row in rows]),
         from_pixels(pixels, np.array([row[3] for row in rows], np.int64).reshape(-1, 2)),
         {flag: np.array([row[4][flag] for row in rows], bool) for flag in FLAGS},
         {},

@@ -5,6 +5,7 @@ from collections import deque
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
+from typing import TypeVar
 
 import numpy as np
 import polars as pl
@@ -12,12 +13,13 @@ import polars as pl
 from hiertools.errors import UserError
 from hiertools.files.inputs import HDF5_MAGIC, Source, decode
 
-CHUNK_BYTES = 1 << 24
+CHUNK_BYTES = 1 << 22
 CACHED_BYTES = 1 << 17  # as much as a core's nearest memory holds while it is counted
 PARSERS = 2
 NO_SEPARATORS = bytes(set(range(256)) - set(b',"\n'))
 
 Types = Mapping[str, pl.DataType | type[pl.DataType]]
+Rows = TypeVar("Rows")
 
 
 @dataclass(frozen=True)
@@ -55,6 +57,31 @@ def read(source: Source, needed: Types, optional: Types) -> Iterator[Batch]:
     A field that is not what its type says is null. Raises `UserError` for a missing column and
     for lines of the wrong length.
     """
+    header, types = _columns(source, needed, optional)
+    yield from _ahead(_pieces(source), lambda piece: _parse(piece, header, types, source.name))
+
+
+def read_quickly(
+    source: Source,
+    needed: Types,
+    optional: Types,
+    quick: Callable[[bytes, int, list[str], Types], Rows | None],
+) -> Iterator[Batch | Rows]:
+    """Yield what `quick` makes of whole lines, and batches as `read` does where that is None.
+
+    quick: is given so many lines, the header, and the types of columns that are there.
+    """
+    header, types = _columns(source, needed, optional)
+
+    def parse(piece: _Piece) -> Batch | Rows:
+        found = quick(piece.text, piece.lines, header, types)
+        return _parse(piece, header, types, source.name) if found is None else found
+
+    yield from _ahead(_pieces(source), parse)
+
+
+def _columns(source: Source, needed: Types, optional: Types) -> tuple[list[str], Types]:
+    """Return the names in the header, and the types of those columns that are to be read."""
     header_bytes = _first_line(source)
     header = _fields(decode(header_bytes, source.name), f"{source.name}:1")
     header = [column.strip() for column in header]
@@ -68,7 +95,7 @@ def read(source: Source, needed: Types, optional: Types) -> Iterator[Batch]:
             raise UserError(
                 f"{source.name}:1: {problem} '{name}'; the columns are {', '.join(header)}"
             )
-    yield from _ahead(_pieces(source), lambda piece: _parse(piece, header, types, source.name))
+    return header, types
 
 
 def refuse_others(source: Source) -> None:
@@ -100,14 +127,18 @@ def _chunks(source: Source) -> Iterator[bytes]:
 
     Blank lines wait for the next piece: at the end of the file they are no rows.
     """
-    text = b""
+    rest = b""
     while block := source.read(CHUNK_BYTES):
-        text += block
-        if cut := _end_of_rows(text):
-            yield text[:cut]
-            text = text[cut:]
-    if text.strip():
-        yield text.rstrip(b"\r\n") + b"\n"
+        if cut := _end_of_rows(block):
+            yield b"".join((rest, memoryview(block)[:cut]))
+            rest = block[cut:]
+        else:
+            rest += block
+    if cut := _end_of_rows(rest):
+        yield rest[:cut]
+        rest = rest[cut:]
+    if rest.strip():
+        yield rest.rstrip(b"\r\n") + b"\n"
 
 
 def _end_of_rows(text: bytes) -> int:
@@ -125,11 +156,11 @@ def _count(text: bytes, character: bytes) -> int:
     return sum(int(np.count_nonzero(block == ord(character))) for block in blocks)
 
 
-def _ahead(pieces: Iterator[_Piece], parse: Callable[[_Piece], Batch]) -> Iterator[Batch]:
+def _ahead(pieces: Iterator[_Piece], parse: Callable[[_Piece], Rows]) -> Iterator[Rows]:
     """Yield parsed pieces in order; the next ones are read and parsed while one is worked on."""
     with ThreadPoolExecutor(1) as reader, ThreadPoolExecutor(PARSERS) as parsers:
 
-        def start() -> Future[Batch | None]:
+        def start() -> Future[Rows | None]:
             piece = reader.submit(next, pieces, None)
             return parsers.submit(lambda: parse(found) if (found := piece.result()) else None)
 
