@@ -22,6 +22,7 @@ from hiertools.kernels.path_values import Rule, chord_of, gaps, key, limit, valu
 NONE = -1
 ROOM = 512  # children that are looked at without more memory
 FEW = 4  # queries up to which it costs more to wake threads than they save
+CHUNK = 16  # queries that a thread takes at a time: the next free one, as they take unequal time
 
 Points = NDArray[np.float32]
 Rows = NDArray[np.int64]
@@ -77,10 +78,11 @@ def beam(
     """
     found = np.full((len(queries), widths[-1]), NONE, np.int64)
     search = _few if len(queries) <= FEW else _many
-    search(
-        queries, sides, shifts, nodes.points, nodes.sides, nodes.children, nodes.implicit,
-        nodes.offsets, widths, weights, rule, found,
-    )  # fmt: skip
+    with numba.parallel_chunksize(CHUNK):
+        search(
+            queries, sides, shifts, nodes.points, nodes.sides, nodes.children, nodes.implicit,
+            nodes.offsets, widths, weights, rule, found,
+        )  # fmt: skip
     return found
 
 

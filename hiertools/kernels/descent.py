@@ -15,7 +15,7 @@ from dataclasses import dataclass
 import numba
 import numpy as np
 
-from hiertools.kernels.beam import FEW, NONE, ROOM, Nodes, Points, Rows, Values
+from hiertools.kernels.beam import CHUNK, FEW, NONE, ROOM, Nodes, Points, Rows, Values
 from hiertools.kernels.best_paths import PATH, order, put
 from hiertools.kernels.path_values import (
     EUCLIDEAN,
@@ -65,10 +65,11 @@ def descend(
     """
     found = np.full((len(queries), k), NONE, np.int64)
     search = _few if len(queries) <= FEW else _many
-    search(
-        queries, sides, shifts, nodes.points, nodes.sides, nodes.children, nodes.implicit,
-        nodes.offsets, bounds.centre, bounds.reach, weights, rule, found,
-    )  # fmt: skip
+    with numba.parallel_chunksize(CHUNK):
+        search(
+            queries, sides, shifts, nodes.points, nodes.sides, nodes.children, nodes.implicit,
+            nodes.offsets, bounds.centre, bounds.reach, weights, rule, found,
+        )  # fmt: skip
     return found
 
 
