@@ -320,9 +320,8 @@ def of_search(folder: Path) -> list[Path]:
 
 def of_places(folder: Path) -> list[Path]:
     """Write indexes of entities and predictions, each with a temperature and without."""
-    bare = {"head": {}, "meta": test_entity_index.ZERO_SHOT}
     test_entity_index.save(folder / "places.h5")
-    test_entity_index.save(folder / "zero.h5", replace(test_entity_index.FOUND, **bare))
+    test_entity_index.save(folder / "zero.h5", test_entity_index.BARE)
     asked = {
         **test_predictions.HEADER, "score": "energy", "beam": 10, "temperature": 0.5,
         "threshold": 0.5, "locate": "centroid",

@@ -14,7 +14,7 @@ from hiertools.files.json import Document, Fields
 from hiertools.files.tensors import Arrays
 
 KIND = "index"
-VERSION = 1
+VERSION = 2  # 1 had no keys and values of entities
 TASK = "geo"
 GEOMETRIES = ("lorentz", "euclidean", "sphere")
 
@@ -52,13 +52,17 @@ class EntityIndex:
     `task`, `geometry`, `c`, `features` and `dimension`, `levels`, what scores need (`beta`, `tau`,
     `squared`), the `encoder`, `digest`, `preprocess` and `output` of embeddings, `entities` and
     `model` (digests), `temperature` and how it was found (`calibration`), `rows`, and of a model
-    what `models.geo.of_weights` needs.
+    what `models.geo.of_weights` needs. keys, values: what images look at, (heads x m) x (d /
+    heads) as `keys_and_values` splits them, of the m entities with a name; without rows where
+    images look at nothing.
     """
 
     points: Vectors
     items: Items
     nodes: Nodes
     head: Arrays
+    keys: Vectors
+    values: Vectors
     meta: Document
     chain: list[Document]
 
@@ -67,17 +71,36 @@ class EntityIndex:
         """Return the names of the levels, from the top."""
         return list(self.meta["levels"])
 
+    def named(self) -> list[int]:
+        """Return how many entities of each level have a name."""
+        parts = np.split(~self.nodes.implicit, self.nodes.offsets[1:-1])
+        return [int(np.count_nonzero(part)) for part in parts]
+
+    def keys_and_values(self) -> list[tuple[Vectors, Vectors]]:
+        """Return keys and values by level, each heads x m x (d / heads)."""
+        heads = self.meta["heads"]
+        ends = heads * np.cumsum(self.named())[:-1]
+        keys, values = (np.split(rows, ends) for rows in (self.keys, self.values))
+        return [
+            (one.reshape(heads, -1, one.shape[1]), other.reshape(heads, -1, other.shape[1]))
+            for one, other in zip(keys, values, strict=True)
+        ]
+
+
+NOTHING: Vectors = np.zeros((0, 0), np.float32)  # keys or values where images look at nothing
+
 
 def write_entity_index(
     path: Path, found: EntityIndex, *, chain: list[Document], overwrite: bool
 ) -> None:
     """Write an index. `rows` is added to its meta.
 
-    Raises `UserError` if a point or a weight is not finite; nothing is written then.
+    Raises `UserError` if a number is not finite; nothing is written then.
     """
     about = {**found.meta, "rows": len(found.items)}
     _check(found, about, str(path))
     tensors.check_numbers(found.head, f"{path}: head", finite=True)
+    tensors.check_numbers(_looked_at(found), str(path), finite=True)
     with hdf5.create(path, KIND, VERSION, meta=about, chain=chain, overwrite=overwrite) as writer:
         rows = embeddings.finite([found.points], found.items, str(path))
         writer.matrix("points", (len(found.items), found.points.shape[1]), rows)
@@ -85,10 +108,12 @@ def write_entity_index(
         for field in fields(Nodes):
             writer.column(f"nodes/{field.name}", getattr(found.nodes, field.name))
         tensors.write(writer, "head", found.head)
+        for name, rows in _looked_at(found).items():
+            writer.matrix(name, rows.shape, [rows])
 
 
 def read_entity_index(path: Path) -> EntityIndex:
-    """Read an index of entities. The points are a memory map: nothing of them is loaded yet."""
+    """Read an index of entities. Points, keys and values are memory maps: not loaded yet."""
     with hdf5.reading_kind(path, KIND, VERSION) as reader:
         return of_reader(reader)
 
@@ -101,12 +126,20 @@ def of_reader(reader: hdf5.Reader) -> EntityIndex:
     nodes = Nodes(**{
         name: reader.column(f"nodes/{name}", *kind) for name, kind in TYPES.items()
     })  # fmt: skip
+    keys, values = NOTHING, NOTHING
+    if reader.meta.get("attention"):
+        keys, values = reader.matrix("keys"), reader.matrix("values")
     found = EntityIndex(
         reader.matrix("points"), items.read(reader), nodes, tensors.read(reader, "head"),
-        reader.meta, reader.chain,
+        keys, values, reader.meta, reader.chain,
     )  # fmt: skip
     _check(found, reader.meta, str(reader.path))
     return found
+
+
+def _looked_at(found: EntityIndex) -> Arrays:
+    """Return keys and values by name, if there are any."""
+    return {"keys": found.keys, "values": found.values} if found.meta["attention"] else {}
 
 
 def _check(found: EntityIndex, meta: Document, name: str) -> None:
@@ -117,6 +150,13 @@ def _check(found: EntityIndex, meta: Document, name: str) -> None:
         raise UserError(f"{name}: points of shape {found.points.shape} for {rows} entities")
     if not _is_tree(nodes, rows, len(meta["levels"])):
         raise UserError(f"{name}: the levels, parents and children are not those of a hierarchy")
+    wanted = (0, 0)
+    if meta["attention"]:
+        heads = meta["heads"]
+        wanted = (heads * sum(found.named()), meta["dimension"] // heads)
+    for what, array in (("keys", found.keys), ("values", found.values)):
+        if array.shape != wanted:
+            raise UserError(f"{name}: {what} of shape {array.shape}, not {wanted}")
 
 
 def _check_meta(about: Fields, *, headed: bool) -> None:
@@ -133,8 +173,13 @@ def _check_meta(about: Fields, *, headed: bool) -> None:
     numbers = all(isinstance(b, int | float) and 0 <= b < np.inf for b in beta)
     if not numbers or len(beta) != len(about.texts("levels")) or not beta:
         raise UserError(f"{about.name}: beta is not a number of at least 0 for each level")
-    if not isinstance(about.document.get("squared"), bool):
-        raise UserError(f"{about.name}: squared is not true or false")
+    for key in ("squared", "attention"):
+        if not isinstance(about.document.get(key), bool):
+            raise UserError(f"{about.name}: {key} is not true or false")
+    if about.document["attention"]:
+        heads = about.count("heads")
+        if not heads or about.count("dimension") % heads:
+            raise UserError(f"{about.name}: the dimension is not cut evenly into {heads} heads")
     if about.document.get("temperature") is not None:
         about.positive("temperature")
         about.object("calibration")
@@ -171,12 +216,14 @@ def check(reader: hdf5.Reader, *, full: bool) -> None:
         reader.verify_matrix("points")
         embeddings.check_all_finite(found.points, found.items, str(reader.path))
         tensors.check_numbers(found.head, f"{reader.path}: head", finite=True)
+        for name, rows in _looked_at(found).items():
+            reader.verify_matrix(name)
+            tensors.check_numbers({name: rows}, str(reader.path), finite=True)
 
 
 def describe(reader: hdf5.Reader) -> Document:
     """Return what `hiertools info` shows."""
     found = of_reader(reader)
-    sizes = np.diff(found.nodes.offsets).tolist()
-    named = [int((~part).sum()) for part in np.split(found.nodes.implicit, np.cumsum(sizes)[:-1])]
-    about = {"rows": len(found.items), "entities_of": dict(zip(found.levels, named, strict=True))}
+    named = dict(zip(found.levels, found.named(), strict=True))
+    about = {"rows": len(found.items), "entities_of": named}
     return {**about, "places": found.items.latitude is not None, **found.meta}

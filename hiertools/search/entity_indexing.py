@@ -1,20 +1,22 @@
 """Entities to an index of them: their points, and all that it takes to place images among them."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 import torch
+from torch import Tensor
 
 from hiertools.errors import UserError
 from hiertools.files import items
 from hiertools.files.entities import Entities, digest_of
-from hiertools.files.entity_index import EntityIndex, Nodes
+from hiertools.files.entity_index import NOTHING, EntityIndex, Nodes
 from hiertools.files.items import Items
 from hiertools.files.json import Document
 from hiertools.files.model import Model
 from hiertools.files.model import digest_of as digest_of_model
 from hiertools.files.tensors import Arrays
-from hiertools.models.geo import of_weights
+from hiertools.models.geo import GeoModel, of_weights
 from hiertools.models.geo_inputs import entity_inputs
 from hiertools.search import sureness
 from hiertools.search.answers import PathSearch
@@ -44,9 +46,25 @@ def of_model(entities: Entities, name: str, model: Model, of: str) -> EntityInde
         points = np.concatenate(
             [network.points(part.double()).float().numpy() for part in tangents]
         )
+        looked_at = _looked_at(network, tangents, entities)
     about = {key: meta[key] for key in OF_MODEL}
     about |= {"model": digest_of_model(model)}
-    return _index(entities, points, about, network.weights(images_only=True))
+    return _index(entities, points, about, network.weights(images_only=True), looked_at)
+
+
+def _looked_at(
+    network: GeoModel, tangents: list[Tensor], entities: Entities
+) -> tuple[Points, Points]:
+    """Return keys and values of the entities with a name, as an index keeps them."""
+    if not network.shape.attention:
+        return NOTHING, NOTHING
+    named = np.split(~entities.implicit, entities.offsets[1:-1])
+    shared = network.shared(tangents, [torch.from_numpy(mask) for mask in named])
+    keys, values = (
+        torch.cat([heads.flatten(0, 1) for heads in levels]).numpy()
+        for levels in (shared.keys, shared.values)
+    )
+    return keys, values
 
 
 def zero_shot(entities: Entities, name: str) -> EntityIndex:
@@ -73,10 +91,16 @@ def zero_shot(entities: Entities, name: str) -> EntityIndex:
     about: Document = {key: entities.meta[key] for key in ENCODER}
     about |= {"geometry": "sphere", "c": 1.0, "features": features, "dimension": features - 1}
     about |= {"attention": False, "beta": [1.0] * levels, "tau": 1.0, "squared": False}
-    return _index(entities, points, {**about, "model": None}, {})
+    return _index(entities, points, {**about, "model": None}, {}, (NOTHING, NOTHING))
 
 
-def _index(entities: Entities, points: Points, about: Document, head: Arrays) -> EntityIndex:
+def _index(
+    entities: Entities,
+    points: Points,
+    about: Document,
+    head: Arrays,
+    looked_at: tuple[Points, Points],
+) -> EntityIndex:
     nodes = Nodes(
         entities.name, entities.offsets, entities.parent, entities.children, entities.implicit,
         entities.count,
@@ -84,7 +108,7 @@ def _index(entities: Entities, points: Points, about: Document, head: Arrays) ->
     table = Items(entities.key, latitude=entities.latitude, longitude=entities.longitude)
     meta = {"task": "geo", **about, "levels": entities.levels, "entities": digest_of(entities)}
     meta |= {"temperature": None, "calibration": None}
-    return EntityIndex(points, table, nodes, head, meta, [])
+    return EntityIndex(points, table, nodes, head, *looked_at, meta, [])
 
 
 def known_rows(index: EntityIndex, keys: Sequence[str | None]) -> Rows:
@@ -126,4 +150,4 @@ def calibrated(index: EntityIndex, found: Calibration, *, by: str, width: int) -
         "nll": list(found.nll), "ece": list(found.ece),
     }  # fmt: skip
     meta = {**index.meta, "temperature": found.temperature, "calibration": about}
-    return EntityIndex(index.points, index.items, index.nodes, index.head, meta, index.chain)
+    return replace(index, meta=meta)

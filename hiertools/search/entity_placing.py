@@ -1,21 +1,19 @@
 """Embeddings of images to points among entities, as the head that travels in an index places them.
 
-Images look at all entities of each level, whose keys and values are made once.
+Images look at all entities of each level, whose keys and values the index has.
 """
 
-from itertools import pairwise
+import warnings
 
 import numpy as np
 import torch
 
 from hiertools.files.entity_index import EntityIndex
-from hiertools.kernels.pairwise_angle import GEOMETRIES
 from hiertools.models.geo import GeoModel, of_weights
 from hiertools.models.geo_networks import Shared
 from hiertools.search.tree import Points
 
 ROWS = 64  # placed together, so that a point does not depend on how many others there are
-ENTITIES = 1 << 14  # whose tangent vectors are made together
 
 
 class EntityPlacer:
@@ -28,23 +26,11 @@ class EntityPlacer:
         if index.head:
             self._model = of_weights(index.head, index.meta).to(device).eval()
             if index.meta["attention"]:
-                with torch.inference_mode():
-                    self._shared = self._keys(self._model, index)
-
-    def _keys(self, model: GeoModel, index: EntityIndex) -> Shared:
-        """Return what images look at: the entities with a name, by level."""
-        geometry, ends = GEOMETRIES[index.meta["geometry"]], index.nodes.offsets
-        tangents, used = [], []
-        for start, end in pairwise(ends.tolist()):
-            blocks = [
-                geometry.log(torch.from_numpy(rows.astype(np.float64)), index.meta["c"]).float()
-                for rows in np.split(
-                    index.points[start:end], range(ENTITIES, end - start, ENTITIES)
+                pairs = index.keys_and_values()
+                keys, values = (
+                    [_tensor(each, device) for each in level] for level in zip(*pairs, strict=True)
                 )
-            ]
-            tangents.append(torch.cat(blocks).to(self._device))
-            used.append(torch.from_numpy(~index.nodes.implicit[start:end]).to(self._device))
-        return model.shared(tangents, used)
+                self._shared = Shared(keys, values)
 
     def place(self, vectors: Points) -> Points:
         """Return the points of embeddings (n x features)."""
@@ -64,3 +50,10 @@ class EntityPlacer:
             rows = torch.from_numpy(padded).to(self._device)
             points = self._model.images(rows, self._shared).float().cpu().numpy()
         return np.asarray(points[: len(vectors)])
+
+
+def _tensor(rows: Points, device: torch.device) -> torch.Tensor:
+    """Return a memory map as a tensor, on a CPU without reading it."""
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "The given NumPy array is not writable")  # nor written
+        return torch.from_numpy(rows).to(device)

@@ -218,7 +218,9 @@ def arrays_of(found):
         case index.Index():
             return {**found.head, "points": found.points, "": np.frombuffer(found.structure, "u1")}
         case entity_index.EntityIndex():
-            return {**found.head, "points": found.points, **vars(found.nodes)}
+            names = ("points", "keys", "values")
+            rows = {name: getattr(found, name) for name in names}
+            return {**found.head, **rows, **vars(found.nodes)}
         case entities.Entities():
             items_of = vars(entities.read_members(found.image_sums.filename))
             return {

@@ -86,7 +86,14 @@ def test_an_entity_is_as_near_as_its_model_says():
         torch.from_numpy(m)
         for m in np.split(~world.entities.implicit, world.entities.offsets[1:-1])
     ]
-    wanted = network.images(torch.from_numpy(world.vectors[:9]), network.shared(tangents, named))
+    shared = network.shared(tangents, named)
+    assert index.named() == [int(mask.sum()) for mask in named]
+    for (keys, values), *made in zip(
+        index.keys_and_values(), shared.keys, shared.values, strict=True
+    ):
+        for found, wanted in zip((keys, values), made, strict=True):
+            np.testing.assert_array_equal(found, wanted, strict=True)
+    wanted = network.images(torch.from_numpy(world.vectors[:9]), shared)
     placer = EntityPlacer(index, device=CPU)
     found = placer.place(world.vectors[:9])
     np.testing.assert_allclose(found, wanted, rtol=1e-4, atol=1e-6)
@@ -97,6 +104,8 @@ def test_an_entity_is_as_near_as_its_model_says():
 def test_zero_shot_is_the_cosine_to_mean_images():
     world = Geography(nuisance=0.5)
     index = zero_shot(world.entities, "e")
+    assert not index.keys.size
+    assert not index.values.size
     rate = score_of(index, "ip")
     search = PathSearch(tree_of(index), rate, width=10_000, least=1, device=CPU)
     found = search.paths(EntityPlacer(index, device=CPU).place(world.vectors))
