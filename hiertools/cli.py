@@ -6,6 +6,7 @@ import inspect
 import os
 import sys
 import traceback
+import warnings
 from collections.abc import Callable
 from functools import wraps
 from pathlib import Path
@@ -208,6 +209,8 @@ def main(arguments: list[str] | None = None) -> int:
     signals.end_in_order()
     # threads that spin while they wait for each other make a shared machine many times slower
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+    # torch's advice for --workers above the number of processors: they are what was asked for
+    warnings.filterwarnings("ignore", "This DataLoader will create", UserWarning)
     try:
         code = _run(arguments)
         if sys.stdout is not None:

@@ -93,8 +93,8 @@ def rerank(
         typer.Option(
             min=0,
             metavar="SECONDS",
-            help="Take no more queries when the run has lasted so long; the others stay as they"
-            " are.",
+            help="Take no more queries when the run has lasted so long, reading its files included;"
+            " the others stay as they are, and the exit status is 0.",
             show_default=False,
         ),
     ] = None,

@@ -232,4 +232,4 @@ def _say(output: Path, pairs: "list[Pair]") -> None:
 
     counts = [len(pair) for pair in pairs if len(pair)]
     text = f"{output}: {len(pairs):,} pairs, {len(counts):,} of them with inliers"
-    say(text + (f", {sum(counts) / len(counts):,.1f} each" if counts else ""))
+    say(text + (f", {sum(counts) / len(counts):,.1f} each on average" if counts else ""))

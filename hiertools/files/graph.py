@@ -158,6 +158,7 @@ def describe(path: Path) -> Document:
     """Return what `hiertools info` shows."""
     found = read_graph(path)
     about: Document = {"items": len(found.rows), **found.meta}
+    about["neighbours"] = found.rows.shape[1]  # k, or as many as there are
     if found.solves is not None:
         about["solved"] = len(found.solves.rows)
     return about

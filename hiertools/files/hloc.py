@@ -74,9 +74,10 @@ def _raw(file: hdf5.Foreign, group: str, dimension: int, stored: str) -> Raw:
     ):
         raise UserError(f"{where}: image_size is not a width and a height")
     order = np.arange(n)
-    scores = file.array(f"{group}/scores")
-    if scores is not None and scores.shape == (n,):
-        order = np.argsort(-scores.astype(np.float64), kind="stable")
+    if file.array(f"{group}/scores") is not None:
+        scores = _array(file, f"{group}/scores")
+        if scores.shape == (n,):
+            order = np.argsort(-scores.astype(np.float64), kind="stable")
     with np.errstate(over="ignore"):  # float64 that float32 does not reach: refused below
         frames = np.hstack([places, np.ones((n, 1))]).astype(np.float32)[order]
         rows = np.ascontiguousarray(descriptors.T[order], stored)

@@ -59,7 +59,8 @@ class Part:
     """The pairs of a file. images: ids; sizes: width and height of each (n x 2, int32);
     codes: of the images of each pair, left and right (p x 2, int32); offsets: first inlier of each
     pair, and their number (p + 1); features, points: of all inliers, as `Pair` has them, memory
-    maps; models: p x 9, NaN without one; tentative: p. `meta` has `options` of the matching.
+    maps; models: p x 9, NaN without one; tentative: p. `meta` has `options` of the matching and,
+    as `local`, a digest of the features.
     """
 
     images: list[str]
@@ -137,6 +138,10 @@ class Verified:
                 raise UserError(
                     f"{part.path}: was verified with other options than {parts[0].path}"
                 )
+            if part.meta.get("local") != parts[0].meta.get("local"):
+                raise UserError(
+                    f"{part.path}: was verified with other local features than {parts[0].path}"
+                )
 
     def pair(self, left: str, right: str) -> Pair | None:
         """Return a pair, from left to right, None if it was never looked at."""
@@ -180,7 +185,7 @@ def write_verified(
     chain: list[Document],
     overwrite: bool,
 ) -> None:
-    """Write pairs of images. `meta` has the `options` of the matching, and whatever more."""
+    """Write pairs of images. `meta`: as `Part` has it, and whatever more."""
     kept = list(blocks)
     pairs = [pair for block in kept for pair in block.pairs]
     offsets = np.cumsum([0, *map(len, pairs)], dtype=np.int64)

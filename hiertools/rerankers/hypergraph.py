@@ -18,6 +18,7 @@ from hiertools.reranking.pairs import Pairs
 from hiertools.reranking.shortlist import Reranked, Rows, Scores, Shortlist, with_rest
 
 VARIANTS = ("principled", "bfs")
+MOST_HOPS = 10  # more reach all that hangs together
 NATS = 1.0  # entropy of the communities of the first hits above which a query is uncertain
 
 
@@ -40,12 +41,12 @@ def rerank(
 
     variant: `principled` diffuses from all first hits that are verified; bfs follows regions from
     the first hit, breadth first, and ranks by when an image is found. hops: pairs that are followed
-    one after another. alpha: the share that goes on with each hop, from 0 to below 1. power: what
-    cosines are raised to. cap: inliers beyond which a pair counts no more. least: inliers of a pair
-    that counts. neighbours: pairs of an item, at the most. through: inliers in a region that it
-    takes to follow a pair. top: hits that the query is verified with, in the way in which the items
-    were. communities: `bfs` starts from the first hit with more than least inliers where the query
-    is uncertain and the first hit has fewer.
+    one after another, 10 at the most. alpha: the share that goes on with each hop, from 0 to below
+    1. power: what cosines are raised to. cap: inliers beyond which a pair counts no more. least:
+    inliers of a pair that counts. neighbours: pairs of an item, at the most. through: inliers in a
+    region that it takes to follow a pair. top: hits that the query is verified with, in the way in
+    which the items were. communities: `bfs` starts from the first hit with more than least inliers
+    where the query is uncertain and the first hit has fewer.
     """
     _check(variant, hops, alpha, power, cap, least, neighbours, through, top)
     if gallery.verified is None:
@@ -80,6 +81,8 @@ def _check(
     ):  # fmt: skip
         if value < lowest:
             raise UsageError(f"option {name}={value} must be at least {lowest}")
+    if hops > MOST_HOPS:
+        raise UsageError(f"option hops={hops} must be at most {MOST_HOPS}")
 
 
 def _first(

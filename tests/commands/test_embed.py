@@ -89,6 +89,12 @@ def test_the_bytes_do_not_depend_on_workers(photos, tmp_path):
     assert one.read_bytes() == two.read_bytes()
 
 
+def test_more_workers_than_processors_are_no_warning(photos, tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(os, "sched_getaffinity", lambda pid: {0})
+    embedded(tmp_path / "e.h5", photos, "--batch-size", 2, workers=2)
+    assert "Warning" not in capsys.readouterr().err
+
+
 def test_batch_size_changes_no_more_than_rounding(photos, tmp_path):
     one = read_embeddings(embedded(tmp_path / "1.h5", photos, "--batch-size", 1))
     many = read_embeddings(embedded(tmp_path / "64.h5", photos, "--batch-size", 64))

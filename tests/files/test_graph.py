@@ -48,6 +48,8 @@ def test_round_trip(tmp_path, solves):
 def test_there_may_be_fewer_neighbours_than_were_asked_for(tmp_path):
     found = read_graph(save(tmp_path / "g.h5", None, ROWS[:1, :0], SIMILARITIES[:1, :0], k=50))
     assert found.rows.shape == (1, 0)
+    described = about.describe(tmp_path / "g.h5")
+    assert [described[key] for key in ("items", "k", "neighbours")] == [1, 50, 0]
     with pytest.raises(UserError, match=r"\(4, 2\) neighbours"):
         read_graph(save(tmp_path / "g.h5", None, k=50))
 

@@ -63,6 +63,7 @@ def test_without_scores_the_order_stays(tmp_path):
         ({"keypoints": np.full((3, 2), 1e300)}, "is not finite"),
         ({"descriptors": np.zeros((0, 3))}, "no matrix of floats"),
         ({"descriptors": np.array(b"text")}, "no matrix of floats"),
+        ({"scores": np.array([b"a", b"b", b"c"])}, "a.jpg/scores is no array of numbers"),
     ],
 )
 def test_arrays_that_are_none_are_refused(tmp_path, change, message):

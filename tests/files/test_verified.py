@@ -22,13 +22,13 @@ def pair(count, seed=0):
 PAIRS = {("a", "b"): pair(7), ("c", "a"): pair(0), ("b", "c"): pair(9, 1), ("d", "b"): pair(9, 2)}
 
 
-def save(path, pairs=PAIRS, **options):
+def save(path, pairs=PAIRS, local="0" * 64, **options):
     images = sorted({key for both in pairs for key in both})
     codes = np.array([[images.index(key) for key in both] for both in pairs], np.int32)
     write_verified(
         path, images, np.tile([640, 480], (len(images), 1)),
         [Block(codes[:1], list(pairs.values())[:1]), Block(codes[1:], list(pairs.values())[1:])],
-        meta={"options": {**OPTIONS, **options}}, chain=[], overwrite=True,
+        meta={"options": {**OPTIONS, **options}, "local": local}, chain=[], overwrite=True,
     )  # fmt: skip
     return path
 
@@ -85,6 +85,15 @@ def test_several_files_are_as_one(tmp_path):
         assert found.size(key) == whole.size(key)
 
 
+def test_files_of_other_features_do_not_go_together(tmp_path):
+    paths = [save(tmp_path / f"{n}.h5", local=digest * 64) for n, digest in enumerate("112")]
+    assert read_verified(paths[:2]).size("a") == (640, 480)
+    with pytest.raises(
+        UserError, match=r"2\.h5: was verified with other local features than .*0\.h5"
+    ):
+        read_verified(paths)
+
+
 def test_files_that_were_made_otherwise_do_not_go_together(tmp_path):
     paths = [save(tmp_path / "1.h5"), save(tmp_path / "2.h5", ratio=0.7)]
     with pytest.raises(UserError, match=r"2\.h5: was verified with other options than .*1\.h5"):
@@ -95,7 +104,8 @@ def test_it_is_described_and_checked(tmp_path):
     path = save(tmp_path / "v.h5")
     check(path, full=True)
     about = kinds.KINDS["verified"].describe(path)
-    wanted = {"images": 4, "pairs": 4, "pairs_with_inliers": 3, "inliers": 25, "options": OPTIONS}
+    wanted = {"images": 4, "pairs": 4, "pairs_with_inliers": 3, "inliers": 25, "options": OPTIONS,
+              "local": "0" * 64}  # fmt: skip
     assert about == wanted
 
 

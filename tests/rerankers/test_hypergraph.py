@@ -270,8 +270,8 @@ def test_without_pairs_of_items_there_is_no_hypergraph():
 
 @pytest.mark.parametrize(
     "wrong",
-    [{"variant": "x"}, {"alpha": 1.0}, {"hops": -1}, {"least": 0}, {"through": 0}, {"top": 0},
-     {"cap": 0}, {"neighbours": 0}, {"power": -1.0}],
+    [{"variant": "x"}, {"alpha": 1.0}, {"hops": -1}, {"hops": 11}, {"least": 0}, {"through": 0},
+     {"top": 0}, {"cap": 0}, {"neighbours": 0}, {"power": -1.0}],
 )  # fmt: skip
 def test_options_that_make_no_sense_are_refused(wrong):
     made = chain(LEFT)
