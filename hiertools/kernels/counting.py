@@ -11,8 +11,15 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from hiertools.geometry import euclidean, lorentz
-from hiertools.kernels.ranked import Radii, Ranked, cosine_error, directions, of_norms, radii
+from hiertools.kernels.ranked import (
+    Radii,
+    Ranked,
+    cosine_error,
+    directions,
+    of_norms,
+    radii,
+    scores,
+)
 
 PRODUCTS = 1 << 24  # that are there together: 64 MB
 WHOLE = 4.0  # a cosine of the origin may be anything
@@ -62,25 +69,6 @@ def definition(
         for i, k in enumerate(ks):
             found[q, i] = torch.bincount(order[:k], minlength=labels)
     return found
-
-
-def scores(ranked: Ranked, queries: Tensor, points: Tensor) -> Float[Tensor, "b n"]:
-    """Return the score of each point for each query, in float64: the higher, the better."""
-    x, y = queries.double(), points.double()
-    if ranked.by == "product":
-        return x @ y.T
-    if ranked.by == "cosine":
-        norms = radii(queries, ranked).norm, radii(points, ranked).norm
-        ones = [torch.where(norm == 0, 1, norm)[:, None] for norm in norms]
-        return (x / ones[0]) @ (y / ones[1]).T
-    geometry = lorentz if ranked.curved else euclidean
-    if ranked.by == "distance":
-        distance: Tensor = geometry.pairwise_distance(x, y, ranked.c)
-        return -distance
-    at_query = ranked.at == "query"
-    angle: Tensor = geometry.pairwise_angle(*((x, y) if at_query else (y, x)), ranked.c)
-    angle = angle if at_query else angle.T
-    return angle if ranked.farthest else -angle
 
 
 def columns(ranked: Ranked, found: Radii, *, of_query: bool) -> tuple[Tensor, Tensor]:

@@ -257,7 +257,7 @@ def _settle(band, missing, kind, curved, farthest, q, x, y, codes, counts):  # t
     """Add those in a bracket that are within the first k by their keys in float64."""
     keys = np.empty(len(band))
     for at, place in enumerate(band):
-        key = key_of(kind, curved, q, place, x, y)
+        key = key_of(kind, curved, q, place, x, y)[0]
         keys[at] = key if farthest else -key
     for at in np.argsort(keys, kind="mergesort")[:missing]:
         counts[codes[band[at]]] += 1
@@ -265,18 +265,20 @@ def _settle(band, missing, kind, curved, farthest, q, x, y, codes, counts):  # t
 
 @numba.njit(cache=True, error_model="numpy")  # type: ignore[misc]
 def key_of(kind, curved, q, j, x, y):  # type: ignore[no-untyped-def]
-    """Return the key of a pair by its own numbers in float64."""
+    """Return the key of a pair by its own numbers in float64, and 1 minus its cosine."""
     product = 0.0
     for i in range(x.rows.shape[1]):
         product += np.float64(x.rows[q, i]) * np.float64(y.rows[j, i])
-    if kind == PRODUCT:
-        return product
     norms = x.norm[q] * y.norm[j]
     cosine = product / norms if norms > 0 else 0.0
-    if kind == COSINE:
-        return cosine
-    if kind == DISTANCE:
-        return nearness(cosine, x.sn[q], x.cs[q], y.sn[j], y.cs[j], curved)
-    if kind == ANGLE_AT_QUERY:
-        return turned(cosine, x.sn[q], x.cs[q], y.sn[j], y.cs[j], curved)
-    return turned(cosine, y.sn[j], y.cs[j], x.sn[q], x.cs[q], curved)
+    if kind == PRODUCT:
+        key = product
+    elif kind == COSINE:
+        key = cosine
+    elif kind == DISTANCE:
+        key = nearness(cosine, x.sn[q], x.cs[q], y.sn[j], y.cs[j], curved)
+    elif kind == ANGLE_AT_QUERY:
+        key = turned(cosine, x.sn[q], x.cs[q], y.sn[j], y.cs[j], curved)
+    else:
+        key = turned(cosine, y.sn[j], y.cs[j], x.sn[q], x.cs[q], curved)
+    return key, 1 - cosine

@@ -7,7 +7,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from hiertools.geometry import polar
+from hiertools.geometry import euclidean, lorentz, polar
 
 UNIT = 2.0**-24  # half of float32's eps: what rounding a number costs
 ROUNDINGS = 16  # of one cosine, besides those of its sum
@@ -69,3 +69,22 @@ def cosine_error(d: int) -> float:
     eq. 3.5), which is at most the product of the norms.
     """
     return 1.01 * (d + ROUNDINGS) * UNIT
+
+
+def scores(ranked: Ranked, queries: Tensor, points: Tensor) -> Float[Tensor, "b n"]:
+    """Return the score of each point for each query, in float64: the higher, the better."""
+    x, y = queries.double(), points.double()
+    if ranked.by == "product":
+        return x @ y.T
+    if ranked.by == "cosine":
+        norms = radii(queries, ranked).norm, radii(points, ranked).norm
+        ones = [torch.where(norm == 0, 1, norm)[:, None] for norm in norms]
+        return (x / ones[0]) @ (y / ones[1]).T
+    geometry = lorentz if ranked.curved else euclidean
+    if ranked.by == "distance":
+        distance: Tensor = geometry.pairwise_distance(x, y, ranked.c)
+        return -distance
+    at_query = ranked.at == "query"
+    angle: Tensor = geometry.pairwise_angle(*((x, y) if at_query else (y, x)), ranked.c)
+    angle = angle if at_query else angle.T
+    return angle if ranked.farthest else -angle

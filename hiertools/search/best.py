@@ -1,7 +1,7 @@
 """The best hits so far: candidates go in, in any order; what comes out does not depend on it.
 
-Candidates are scored alone in float64 on the CPU, always in chunks of a fixed size: torch computes
-the last few numbers of an array by other instructions, which may differ in the last bit.
+Candidates are scored alone in float64 on the CPU, always in chunks of a multiple of 64: torch
+computes the last few numbers of an array by other instructions, which may differ in the last bit.
 """
 
 from collections.abc import Callable
@@ -16,7 +16,8 @@ from torch import Tensor
 from hiertools.search.beside import Beside
 from hiertools.search.scores import GEOMETRIES, Scoring
 
-CHUNK = 1024  # below the size from which torch uses several threads
+CHUNK = 1024
+NUMBERS = 1 << 14  # of an array, for which torch uses one thread: waiting for others costs more
 MULTIPLE = 64  # of any vector register, unrolled
 
 Rows = NDArray[np.int64]
@@ -136,10 +137,11 @@ def radii(points: NDArray[np.float32], measure: Scoring) -> Scores:
 
 def in_chunks(function: Callable[..., Tensor], *arrays: NDArray[np.float32]) -> Scores:
     """Return a function's number for each row of arrays, the same whatever the other rows are."""
-    n = len(arrays[0])
+    n, d = arrays[0].shape
     found = np.empty(n)
-    for start in range(0, n, CHUNK):
-        rows = min(CHUNK, n - start)
+    step = min(CHUNK, max(1, NUMBERS // max(1, d) // MULTIPLE) * MULTIPLE)
+    for start in range(0, n, step):
+        rows = min(step, n - start)
         padded = [_padded(array[start : start + rows]) for array in arrays]
         found[start : start + rows] = function(*padded)[:rows].numpy()
     return found

@@ -6,7 +6,7 @@ space parts.
 
 from dataclasses import dataclass
 from types import ModuleType
-from typing import Protocol
+from typing import Any, Protocol
 
 import torch
 from jaxtyping import Bool, Float
@@ -14,6 +14,7 @@ from torch import Tensor
 
 from hiertools.geometry import euclidean, lorentz, polar
 from hiertools.geometry.polar import Separate
+from hiertools.kernels.ranked import Ranked
 
 GEOMETRIES: dict[str, ModuleType] = {"lorentz": lorentz, "euclidean": euclidean}
 CLOSE = 1e-8  # 1 - cos: a pair in nearly the same direction, whose angle a product may lose
@@ -56,6 +57,14 @@ class Measure:
     parent_score: str
     geometry: str
     c: float
+
+    @property
+    def ranked(self) -> Ranked:
+        """Return what kernels rank by."""
+        by: Any = self.by
+        at: Any = "point" if self._from_point else "query"
+        farthest = self.by == "angle" and self._is_alpha2
+        return Ranked(by, at, farthest, self.geometry, self.c)
 
     def pairwise(
         self, queries: Float[Tensor, "b d"], points: Float[Tensor, "m d"]

@@ -17,6 +17,15 @@ CPU = torch.device("cpu")
 NONE = -1
 
 
+@pytest.fixture(autouse=True, params=["bounds", "scan"], scope="module")
+def way(request):
+    """Search by bounds in float64, as of few pairs, and by compiled scans in float32."""
+    with pytest.MonkeyPatch.context() as patch:
+        for name in ("WORTH_A_SCAN", "WORTH_COMPILED"):
+            patch.setattr(flat, name, 0 if request.param == "scan" else 1 << 60)
+        yield
+
+
 def collection(points, *, rows=None, group=None, rank=None):
     n = len(points)
     rows = np.arange(n) if rows is None else rows

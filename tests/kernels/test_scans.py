@@ -1,0 +1,112 @@
+"""Scans beside a plain sort of float64 scores, pair by pair."""
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from hiertools.kernels import scans
+from tests.kernels.test_counting import MEASURES, points, scores
+
+NONE = -1
+
+
+def found_by(ranked, x, y, k, *, block, groups=None, least=None):
+    """Return the scores of what a scan keeps, -inf for the rest (b x n)."""
+    of_x, of_y = groups or (np.full(len(x), NONE), np.full(len(y), NONE))
+    scan = scans.scan(ranked, x, of_x, k=k)
+    if least is not None:
+        scan.raise_floor(np.full(len(x), least))
+    kept = torch.full((len(x), len(y)), -torch.inf, dtype=torch.float64)
+    alone = scores(ranked, x.cpu(), y.cpu())
+    for start in range(0, len(y), block):
+        rows = np.arange(start, min(start + block, len(y)))
+        last = start + block >= len(y)
+        if scan.add(y[start : start + block], rows, of_y[rows]) or last:
+            pairs = scan.take()
+            kept[pairs] = alone[pairs]
+    return kept, alone
+
+
+def compare(ranked, x, y, k, *, block=100, groups=None, least=None):
+    """Compare the best of what is kept with the best of all."""
+    kept, alone = found_by(ranked, x, y, k, block=block, groups=groups, least=least)
+    if groups is not None:
+        own = torch.from_numpy((groups[0][:, None] == groups[1]) & (groups[0][:, None] >= 0))
+        assert not (kept.isfinite() & own).any()
+        alone[own] = -torch.inf
+    best = alone.sort(descending=True).values[:, :k]
+    if least is not None:
+        best = torch.where(best >= least, best, -torch.inf)
+        kept = torch.where(kept >= least, kept, -torch.inf)
+    found = kept.sort(descending=True).values[:, :k]
+    np.testing.assert_array_equal(found, best)
+    return kept
+
+
+@pytest.mark.parametrize("ranked", MEASURES, ids=str)
+def test_the_best_are_kept(ranked):
+    y = points(703)
+    x = torch.cat([points(9, seed=1), y[3:5], y[351:352]])
+    for k, block in ((1, 703), (7, 64), (100, 99), (703, 200), (900, 703)):
+        compare(ranked, x, y, k, block=block)
+    groups = np.arange(12) % 5 - 1, np.arange(703) % 4
+    compare(ranked, x, y, 20, groups=groups)
+    compare(ranked, x, y, 20, least=float(scores(ranked, x, y).median()))
+
+
+@pytest.mark.parametrize("ranked", MEASURES, ids=str)
+def test_few_more_than_the_best_are_kept(ranked):
+    y = torch.randn(4000, 20, generator=torch.Generator().manual_seed(0))
+    x = torch.randn(5, 20, generator=torch.Generator().manual_seed(1))
+    kept = compare(ranked, x, y, 50, block=500)
+    assert (kept.isfinite().sum(1) <= 60).all()
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    st.sampled_from(MEASURES), st.integers(0, 2**32), st.floats(-8, 3), st.integers(1, 8),
+    st.integers(1, 50),
+)  # fmt: skip
+def test_near_and_far_points_are_kept(ranked, seed, size, d, k):
+    """Of any size: some equal, some nearly, some on a ray, some 0."""
+    rng = np.random.default_rng(seed)
+    y = rng.standard_normal((60, d)) * 10.0**size * 10 ** rng.uniform(-2, 0, (60, 1))
+    x = y[:12] * (1 + 1e-7 * rng.standard_normal((12, d)))
+    x[:3], x[3], y[5] = y[:3], 0, 0
+    y[20:30] = y[30:40] * rng.uniform(0.5, 2, (10, 1))
+    x, y = (torch.from_numpy(each.astype(np.float32)) for each in (x, y))
+    compare(ranked, x, y, k, block=17)
+
+
+def test_equal_points_are_all_kept_however_many():
+    y = torch.ones(3000, 3)
+    kept = compare(MEASURES[0], torch.tensor([[0.5, 1, 1]]), y, 4, block=256)
+    assert kept.isfinite().all()
+
+
+def test_nothing_is_found():
+    y = points(20)
+    scan = scans.scan(MEASURES[0], y[:0], np.zeros(0, np.int64), k=3)
+    assert not scan.add(y, np.arange(20), np.zeros(20, np.int64))
+    assert not len(scan.take()[0])
+    scan = scans.scan(MEASURES[0], y, np.zeros(20, np.int64), k=3)
+    assert not len(scan.take()[0])
+    assert not scan.add(y[:0], np.arange(0), np.zeros(0, np.int64))
+    assert not scan.add(y, np.arange(20), np.zeros(20, np.int64))
+    assert not len(scan.take()[0])
+
+
+def test_memory_may_be_of_any_order():
+    wide = torch.zeros(600, 22)
+    wide[::2, ::2] = points(300)
+    compare(MEASURES[0], points(6, seed=1).T.contiguous().T, wide[::2, ::2], 7)
+
+
+def test_the_definition_sorts():
+    y = points(50)[:16]
+    values, places = scans.definition(MEASURES[3], y[:4], y, k=99)
+    alone = scores(MEASURES[3], y[:4], y)
+    torch.testing.assert_close(values, alone.sort(descending=True).values, atol=1e-6, rtol=1e-6)
+    assert places.shape == (4, 16)
