@@ -212,10 +212,12 @@ class _Collector:
             images = list(compress(images, self.wanted))
         place, first = _places_in_images(image, len(images))
         if (image[1:] < image[:-1]).any():
+            _add_firsts(place, image, first)
             for name in self.columns:
-                self.columns[name] = _grouped(self.columns[name], image, place, first)
-            place = _grouped(place, image, place, first)
+                self.columns[name] = _ordered(self.columns[name], place)
             image = np.repeat(np.arange(len(images), dtype=np.uint32), np.diff(first))
+            place = np.arange(self.rows, dtype=np.uint32)
+            _add_firsts(place, image, -first)
         labels = self.labels.texts().to_list()
         table = BoxTable(
             images=images,
@@ -245,25 +247,25 @@ def _places_in_images(image, images):  # type: ignore[no-untyped-def]
     return place, np.cumsum(counts)
 
 
-def _grouped(
-    column: NDArray[Any],
-    image: NDArray[np.uint32],
-    place: NDArray[np.uint32],
-    first: NDArray[np.int64],
-) -> NDArray[Any]:
-    """Return a column in the order of images, and of places in them."""
-    grouped = np.empty_like(column)
+@numba.njit(cache=True)  # type: ignore[misc]
+def _add_firsts(place, image, first):  # type: ignore[no-untyped-def]
+    for row in range(len(place)):
+        place[row] += first[image[row]]
+
+
+def _ordered(column: NDArray[Any], place: NDArray[np.uint32]) -> NDArray[Any]:
+    """Return a column with each row at its place."""
+    ordered = np.empty_like(column)
     shape = (len(column), -1)
-    _put(grouped.reshape(shape), column.reshape(shape), image, place, first)
-    return grouped
+    _put(ordered.reshape(shape), column.reshape(shape), place)
+    return ordered
 
 
 @numba.njit(cache=True, parallel=True)  # type: ignore[misc]
-def _put(out, rows, image, place, first):  # type: ignore[no-untyped-def]
+def _put(out, rows, place):  # type: ignore[no-untyped-def]
     for row in numba.prange(len(rows)):
-        at = first[image[row]] + place[row]
         for i in range(rows.shape[1]):
-            out[at, i] = rows[row, i]
+            out[place[row], i] = rows[row, i]
 
 
 def as_items(table: BoxTable) -> Items:
