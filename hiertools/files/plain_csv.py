@@ -1,8 +1,8 @@
 """Plain lines of CSV, compiled: no quotes, ids as places in the text, numbers in exact decimals.
 
 A quarter of the time of polars and the checks that it needs (2.4 s against 9.4 s of one core for
-1.2 GB), as nothing is copied and no number becomes binary. What is not plain is left to `csv`, which says what is
-wrong; what is plain has the values that `csv` reads.
+1.2 GB), as nothing is copied and no number becomes binary. What is not plain is left to `csv`,
+which says what is wrong; what is plain has the values that `csv` reads.
 """
 
 from dataclasses import dataclass

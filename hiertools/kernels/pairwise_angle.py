@@ -71,7 +71,7 @@ class _Angles(torch.autograd.Function):
 
 def _separate(x: Tensor, y: Tensor) -> Pair:
     """Return all pairs of n x 1 x d with 1 x m x d, like `polar.separate_all`."""
-    from hiertools.kernels.differences import squared_differences
+    from hiertools.kernels.gpu.differences import squared_differences
 
     a, b = polar.norm(x.double()), polar.norm(y.double())
     u, w = x / polar.nonzero(a)[..., None], y / polar.nonzero(b)[..., None]

@@ -40,6 +40,12 @@ class Contrast:
     c: Scalar
     tau: Float[Tensor, ""]
 
+    @property
+    def shares(self) -> Float[Tensor, " b"]:
+        """Return the share of each row in a mean over all pairs, 0 for one that does not count."""
+        counts = self.down.positive.any(1)
+        return counts.to(self.parents.dtype) / max(1, self.pairs)
+
     def mean(self, losses: Float[Tensor, " b"]) -> Float[Tensor, ""]:
         """Return this process's share of a mean over all pairs: the shares' sum is the mean."""
         return torch.where(self.down.positive.any(1), losses, 0).sum() / max(1, self.pairs)
@@ -54,8 +60,7 @@ def info_nce(logits: Float[Tensor, "b n"], masks: Masks, *, positives: str) -> F
     mean of p_j; the words are of Khosla et al. 2020 (arXiv:2004.11362, eqs. 2 and 3), whose
     denominators hold the other positives too.
     """
-    if positives not in ("out", "in"):
-        raise UsageError(f"positives={positives}: there are out and in")
+    check_positives(positives)
     lowest = torch.finfo(logits.dtype).min  # instead of -inf, whose gradients are NaN
     repelled = logits.masked_fill(~masks.negative, lowest).logsumexp(1, keepdim=True)
     log_p = logsigmoid(logits - repelled)
@@ -63,4 +68,11 @@ def info_nce(logits: Float[Tensor, "b n"], masks: Masks, *, positives: str) -> F
     if positives == "out":
         return -torch.where(masks.positive, log_p, 0).sum(1) / count.clamp(min=1)
     log_sum = torch.where(masks.positive, log_p, lowest).logsumexp(1)
-    return torch.where(count > 0, count.clamp(min=1).log() - log_sum, 0)
+    log_count = count.clamp(min=1).to(log_sum).log()
+    return torch.where(count > 0, log_count - log_sum, 0)
+
+
+def check_positives(positives: str) -> None:
+    """Raise `UsageError` for what is neither out nor in."""
+    if positives not in ("out", "in"):
+        raise UsageError(f"positives={positives}: there are out and in")

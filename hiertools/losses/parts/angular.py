@@ -6,12 +6,11 @@ raises beta1 = pi - ext(parent, child) and alpha2 = ext(child, parent), each by 
 batch. There is no term of aperture or distance.
 """
 
-import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from hiertools.kernels.pairwise_angle import pairwise_angle
-from hiertools.losses.contrast import Contrast, info_nce
+from hiertools.kernels.angle_contrast import angle_contrast
+from hiertools.losses.contrast import Contrast, Masks, check_positives
 
 
 def loss(contrast: Contrast, *, positives: str = "out") -> Float[Tensor, ""]:
@@ -19,9 +18,14 @@ def loss(contrast: Contrast, *, positives: str = "out") -> Float[Tensor, ""]:
 
     positives: the mean over the positives of a row is outside the logarithm (out) or inside (in).
     """
-    c, tau = contrast.c, contrast.tau
-    outward = pairwise_angle(contrast.parents, contrast.all_children, c, geometry=contrast.geometry)
-    alpha2 = pairwise_angle(contrast.children, contrast.all_parents, c, geometry=contrast.geometry)
-    down = info_nce((torch.pi - outward) / tau, contrast.down, positives=positives)
-    up = info_nce(alpha2 / tau, contrast.up, positives=positives)
-    return contrast.mean(down + up)
+    check_positives(positives)
+    shares = contrast.shares
+
+    def of(rows: Tensor, columns: Tensor, masks: Masks, *, inward: bool) -> Tensor:
+        return angle_contrast(
+            rows, columns, masks.positive, masks.negative, shares, c=contrast.c, tau=contrast.tau,
+            geometry=contrast.geometry, inward=inward, positives=positives,
+        )  # fmt: skip
+
+    beta1 = of(contrast.parents, contrast.all_children, contrast.down, inward=False)
+    return beta1 + of(contrast.children, contrast.all_parents, contrast.up, inward=True)

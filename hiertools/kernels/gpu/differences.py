@@ -26,17 +26,28 @@ def squared_differences(
 
 
 @triton.jit  # type: ignore[untyped-decorator]
-def _sum(u, w, minus, plus, n, m, d, TILE: tl.constexpr):  # type: ignore[no-untyped-def]
-    """u, w: d x n and d x m, so that neighbours in memory are loaded together."""
-    rows = tl.program_id(0).to(tl.int64) * TILE + tl.arange(0, TILE)
-    columns = tl.program_id(1).to(tl.int64) * TILE + tl.arange(0, TILE)
-    less = tl.zeros([TILE, TILE], tl.float32)
-    more = tl.zeros([TILE, TILE], tl.float32)
+def of_tile(  # type: ignore[no-untyped-def]
+    u, w, rows, columns, n, m, d, BN: tl.constexpr, BM: tl.constexpr
+):
+    """Return |u - w|^2 and |u + w|^2 of a tile.
+
+    u, w: d x n and d x m, so that neighbours in memory are loaded together.
+    """
+    less = tl.zeros([BN, BM], tl.float32)
+    more = tl.zeros([BN, BM], tl.float32)
     for k in range(d):
         a = tl.load(u + k * n + rows, mask=rows < n, other=0.0)[:, None]
         b = tl.load(w + k * m + columns, mask=columns < m, other=0.0)[None, :]
         less += (a - b) * (a - b)
         more += (a + b) * (a + b)
+    return less, more
+
+
+@triton.jit  # type: ignore[untyped-decorator]
+def _sum(u, w, minus, plus, n, m, d, TILE: tl.constexpr):  # type: ignore[no-untyped-def]
+    rows = tl.program_id(0).to(tl.int64) * TILE + tl.arange(0, TILE)
+    columns = tl.program_id(1).to(tl.int64) * TILE + tl.arange(0, TILE)
+    less, more = of_tile(u, w, rows, columns, n, m, d, TILE, TILE)
     places = rows[:, None] * m + columns[None, :]
     inside = (rows[:, None] < n) & (columns[None, :] < m)
     tl.store(minus + places, less, mask=inside)
