@@ -47,6 +47,7 @@ COMMANDS = (
     "check",
     "info",
 )
+MEASURED = {"train", "query", "evaluate"}  # they say what their rows cost, and have --profile
 RESUMABLE = {"embed", "verify", "train parts", "train geo", "train classes"}
 GROUPS = {
     "build-taxonomy": "Make a hierarchy of classes, ready for `hiertools train classes`.",
@@ -123,7 +124,10 @@ def build(verb: str) -> typer.Typer:
             groups[group] = typer.Typer(help=GROUPS[group], rich_markup_mode=None)
             app.add_typer(groups[group], name=group)
         if name == verb:
-            groups[group].command(word)(_with_shared_options(command(name)))
+            found = command(name)
+            if (group or word) in MEASURED:
+                found = _measured(found)
+            groups[group].command(word)(_with_shared_options(found))
         else:
             groups[group].command(word, short_help=_summary(name))(_not_this_one)
         if group:
@@ -166,28 +170,50 @@ def _summary(name: str) -> str:
     return ""
 
 
+def _measured(command: Callable[..., None]) -> Callable[..., None]:
+    """Let a command say what its rows cost, and give it the option to trace them."""
+    from hiertools import profiling
+    from hiertools.commands.options import Profile
+
+    def run(profile: Path | None, **options: Any) -> None:
+        _check_profile(profile, options)
+        overwrite = options["overwrite"] or options.get("resume", False)
+        workers = bool(options.get("workers") and options["images"])
+        with profiling.measured(profile, overwrite=overwrite, workers=workers):
+            command(**options)
+
+    return _with_options(command, run, {"profile": (Profile, None)})
+
+
 def _with_shared_options(command: Callable[..., None]) -> Callable[..., None]:
     """Add the options that all commands have."""
-    own = inspect.signature(command)
-    shared = {"quiet": Quiet, "verbose": Verbose, "debug": Debug}
 
-    @wraps(command)
     def run(quiet: bool, verbose: bool, debug: bool, **options: Any) -> None:
         terminal.set_level(0 if quiet else 2 if verbose else 1)
         _check_output(options)
         command(**options)
         terminal.say_cost()
 
-    keyword = inspect.Parameter.KEYWORD_ONLY
+    shared = {"quiet": (Quiet, False), "verbose": (Verbose, False), "debug": (Debug, False)}
+    return _with_options(command, run, shared)
+
+
+def _with_options(
+    command: Callable[..., None], run: Callable[..., None], more: dict[str, tuple[Any, Any]]
+) -> Callable[..., None]:
+    """Return `run` with the options of a command and some more: annotations and defaults."""
+    own, keyword = inspect.signature(command), inspect.Parameter.KEYWORD_ONLY
     extra = [
-        inspect.Parameter(name, keyword, default=False, annotation=annotation)
-        for name, annotation in shared.items()
+        inspect.Parameter(name, keyword, default=default, annotation=annotation)
+        for name, (annotation, default) in more.items()
     ]
     parameters = [p.replace(kind=keyword) for p in own.parameters.values()]
-    run.__signature__ = own.replace(parameters=[*parameters, *extra])  # type: ignore[attr-defined]
-    run.__annotations__ = {**command.__annotations__, **shared}
-    del run.__wrapped__  # type: ignore[attr-defined]
-    return run
+    found = wraps(command)(run)
+    found.__signature__ = own.replace(parameters=[*parameters, *extra])  # type: ignore[attr-defined]
+    annotations = {name: annotation for name, (annotation, _) in more.items()}
+    found.__annotations__ = {**command.__annotations__, **annotations}
+    del found.__wrapped__
+    return found
 
 
 def _check_output(options: dict[str, Any]) -> None:
@@ -201,6 +227,16 @@ def _check_output(options: dict[str, Any]) -> None:
                 continue
             if path.samefile(output):
                 raise errors.UsageError(f"{output}: is an input too; name another output with -o")
+
+
+def _check_profile(profile: Path | None, options: dict[str, Any]) -> None:
+    """Raise `UsageError` where a trace would take the place of a file that an option names."""
+    if profile is None:
+        return
+    for value in options.values():
+        for path in value if isinstance(value, list) else [value]:
+            if isinstance(path, Path) and path.resolve() == profile.resolve():
+                raise errors.UsageError(f"--profile {profile}: is another file of this command")
 
 
 def main(arguments: list[str] | None = None) -> int:

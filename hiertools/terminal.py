@@ -34,9 +34,14 @@ def say(text: str, *, level: int = 1) -> None:
 
 def say_cost() -> None:
     """Say how long the program has run and how much memory it took, if more is wanted."""
-    usage = resource.getrusage(resource.RUSAGE_SELF)
     seconds = time.monotonic() - _start
-    say(f"took {seconds:,.1f} s and {usage.ru_maxrss / 1024:,.0f} MB at the most", level=2)
+    say(f"took {seconds:,.1f} s and {peak_memory_mb():,.0f} MB at the most", level=2)
+
+
+def peak_memory_mb(*, workers: bool = False) -> float:
+    """Return the most memory that the process has had; of its workers, that of the largest."""
+    who = resource.RUSAGE_CHILDREN if workers else resource.RUSAGE_SELF
+    return resource.getrusage(who).ru_maxrss / 1024
 
 
 def warn(text: str) -> None:

@@ -19,7 +19,7 @@ LAYERS = [
     {"box_table", "metadata", "models", "sweeps", "table_formats", "wordnet"},
     {"annotations", "encoders", "losses", "class_graph", "tabulation", "taxonomy"},
     {"boxes", "encoder", "hierarchy", "images", "kernels", "metric_records"},
-    {"geometry", "metrics"},
+    {"geometry", "metrics", "profiling"},
     {"files"},
     {"countries", "places", "plugins", "signals", "terminal"},
     {"errors"},

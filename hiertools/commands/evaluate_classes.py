@@ -165,6 +165,7 @@ def evaluate_classes(
     from hiertools.files import atomic, inputs
     from hiertools.files.metrics import write_metrics
     from hiertools.files.provenance import Run
+    from hiertools.profiling import stage
 
     plan, named = _plan(options), parse_tags(tags)
     inputs.check_stdin_once([predictions, hierarchy, truth, against, counts, reported])
@@ -174,7 +175,8 @@ def evaluate_classes(
     atomic.check_writable(output, overwrite=overwrite)
     found = _evaluate(run, plan, options)
     found.parameters.update({"tags": named} if named else {})
-    write_metrics(output, found, chain=run.chain(), overwrite=overwrite)
+    with stage("writing"):
+        write_metrics(output, found, chain=run.chain(), overwrite=overwrite)
     if json:
         _print(found)
     else:
@@ -219,6 +221,7 @@ def _evaluate(run: "Run", plan: "Plan", given: dict[str, Any]) -> "Metrics":
     from hiertools.commands import judged_classes as read
     from hiertools.evaluation import class_evaluation, class_truth
     from hiertools.files.classified import ANCESTOR
+    from hiertools.profiling import work
 
     found = read.predictions(run, given["predictions"])
     files = [found, *([read.predictions(run, given["against"])] if given["against"] else ())]
@@ -238,9 +241,11 @@ def _evaluate(run: "Run", plan: "Plan", given: dict[str, Any]) -> "Metrics":
     reported = read.reported(run, given["reported"])
     other = read.other(files[1], judged) if given["against"] else None
     nodes = any(read.rule(each) == ANCESTOR for each in files)
-    made = class_evaluation.evaluate(
-        ground, judged, other, sizes, reported, replace(plan, nodes=nodes)
-    )
+    with work("judging") as done:
+        made = class_evaluation.evaluate(
+            ground, judged, other, sizes, reported, replace(plan, nodes=nodes)
+        )
+        done(made.counts["items"])
     about = {"rule": read.rule(found)} if read.rule(found) else {}
     return replace(made, parameters={**about, **made.parameters})
 

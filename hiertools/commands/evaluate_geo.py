@@ -118,13 +118,15 @@ def evaluate_geo(
     from hiertools.files import atomic, inputs
     from hiertools.files.metrics import write_metrics
     from hiertools.files.provenance import Run
+    from hiertools.profiling import stage
 
     plan = _plan(options)
     inputs.check_stdin_once([predictions, truth, places, against])
     atomic.check_writable(output, overwrite=overwrite)
     run = Run("evaluate geo", options, keep=not no_provenance)
     found = _evaluate(run, plan, options)
-    write_metrics(output, found, chain=run.chain(), overwrite=overwrite)
+    with stage("writing"):
+        write_metrics(output, found, chain=run.chain(), overwrite=overwrite)
     if json:
         _print(found)
     else:
@@ -160,13 +162,15 @@ def _evaluate(run: "Run", plan: "Plan", given: dict[str, Any]) -> "Metrics":
     from hiertools.evaluation import geo, geo_answers, geo_metrics, geo_training
     from hiertools.files.inputs import Source
     from hiertools.files.metrics import Metrics
+    from hiertools.profiling import work
 
     opened = geo_inputs.open_predictions(Source(given["predictions"]))
     known = geo_inputs.training_entities(run, given["entities"], opened)
     levels = opened.levels or (tuple(known.levels) if known else ())
     truth = geo_inputs.true_places(run, given["truth"], levels, opened.first.id, plan.protocol)
     geo_inputs.check_parts(plan, truth)
-    answers = geo_inputs.align(opened, truth)
+    with work("reading"):
+        answers = geo_inputs.align(opened, truth)
     run.add_input(given["predictions"], opened.source.digest(), opened.header.get("provenance"))
     names = opened.name, truth.name
     rows = geo_answers.complete(answers, truth.id, names, given["max_bad"])
@@ -176,7 +180,9 @@ def _evaluate(run: "Run", plan: "Plan", given: dict[str, Any]) -> "Metrics":
     namer = geo_inputs.namer(run, given["places"]) if given["places"] else None
     other = geo_inputs.other(run, given["against"], truth) if given["against"] else None
     beside = None if isinstance(other, Metrics) else other
-    found = geo.evaluate(truth, answers, beside, training, namer, plan)
+    with work("judging") as done:
+        found = geo.evaluate(truth, answers, beside, training, namer, plan)
+        done(len(truth))
     if isinstance(other, Metrics):
         found = replace(found, metrics=geo_metrics.beside(found.metrics, other.metrics))
     return replace(found, counts={**found.counts, **left_out})

@@ -203,6 +203,7 @@ def evaluate_parts(
     from hiertools.files.metrics import read_metrics, write_metrics
     from hiertools.files.provenance import Run
     from hiertools.files.trees import read_tree
+    from hiertools.profiling import stage
 
     _check(options)
     inputs.check_stdin_once([searched, hierarchy, *(truth or [])])
@@ -215,7 +216,8 @@ def evaluate_parts(
     other = read_metrics(against) if against else None
     judge = _index if queries else _results
     found = judge(run, graph, options)
-    write_metrics(output, found, chain=run.chain(), overwrite=overwrite)
+    with stage("writing"):
+        write_metrics(output, found, chain=run.chain(), overwrite=overwrite)
     _show(found, other)
 
 
@@ -309,6 +311,7 @@ def _index(run: "Run", graph: "Hierarchy", given: dict[str, Any]) -> "Metrics":
     from hiertools.files import inputs, items
     from hiertools.files.embeddings import read_embeddings
     from hiertools.files.index import read_index
+    from hiertools.profiling import work
     from hiertools.search.placing import check_fit
     from hiertools.search.scores import Measure
 
@@ -327,7 +330,8 @@ def _index(run: "Run", graph: "Hierarchy", given: dict[str, Any]) -> "Metrics":
     names = [str(each) for each in given["queries"]]
     table = items.concatenate([found.items for found in files])
     both = parts.sides(graph, table, index.items, (", ".join(names), str(path)), plan)
-    points = streaming.place(files, names, index, both.queries)
+    with work("placing"):
+        points = streaming.place(files, names, index, both.queries)
     both = replace(both, queries=replace(both.queries, rows=np.arange(len(points))))
     measure = Measure(
         by.value, "children", given["parent_score"].value, index.meta["geometry"], index.meta["c"]
@@ -340,7 +344,8 @@ def _index(run: "Run", graph: "Hierarchy", given: dict[str, Any]) -> "Metrics":
         pairs=pairs,
     )
     about = {"by": by.value, "parent_score": given["parent_score"].value}
-    return report.metrics(both, plan, outcomes, radii, about)
+    with work("metrics"):
+        return report.metrics(both, plan, outcomes, radii, about)
 
 
 def _pairs(run: "Run", path: Path | None) -> "Pairs | None":
@@ -360,6 +365,7 @@ def _results(run: "Run", graph: "Hierarchy", given: dict[str, Any]) -> "Metrics"
     from hiertools.evaluation import outcome, parts, rankings, report, truth
     from hiertools.files.inputs import Source
     from hiertools.files.results import read_results
+    from hiertools.profiling import work
     from hiertools.terminal import progress
 
     path = given["searched"]
@@ -368,7 +374,8 @@ def _results(run: "Run", graph: "Hierarchy", given: dict[str, Any]) -> "Metrics"
     tables += [run.used(each, truth.read(each)) for each in given["truth"] or []]
     source = Source(path)
     header, found = read_results(source)
-    hits = rankings.read(found, tables[0], str(path))
+    with work("reading"):
+        hits = rankings.read(found, tables[0], str(path))
     run.add_input(path, source.digest(), header.get("provenance"))
     most = max((len(rows) for rows in hits.values()), default=0)
     if not most:
@@ -386,7 +393,9 @@ def _results(run: "Run", graph: "Hierarchy", given: dict[str, Any]) -> "Metrics"
             )
 
     about: Document = {key: header[key] for key in ("by", "parent_score") if key in header}
-    return report.metrics(both, plan, parts.outcomes(both, plan, search), None, about)
+    outcomes = parts.outcomes(both, plan, search)
+    with work("metrics"):
+        return report.metrics(both, plan, outcomes, None, about)
 
 
 def _show(found: "Metrics", other: "Metrics | None") -> None:

@@ -73,27 +73,35 @@ def evaluate_pixels(
     from hiertools.files import atomic, inputs
     from hiertools.files.metrics import write_metrics
     from hiertools.files.provenance import Run
+    from hiertools.profiling import stage
 
     tags = parse_tags(tag)
     inputs.check_stdin_once([predictions, truth])
     atomic.check_writable(output, overwrite=overwrite)
     run = Run("evaluate pixels", options, keep=not no_provenance)
     found = _evaluate(run, {**options, "tags": tags})
-    write_metrics(output, found, chain=run.chain(), overwrite=overwrite)
+    with stage("writing"):
+        write_metrics(output, found, chain=run.chain(), overwrite=overwrite)
     _show(found)
 
 
 def _evaluate(run: "Run", given: dict[str, Any]) -> "Metrics":
     from hiertools.evaluation import pixels, retrieval_report
     from hiertools.files.metrics import Metrics
+    from hiertools.profiling import work
 
-    predicted, true = (_masks(run, given[name]) for name in ("predictions", "truth"))
+    with work("reading"):
+        predicted, true = (_masks(run, given[name]) for name in ("predictions", "truth"))
     names = (str(given["predictions"]), str(given["truth"]))
-    compared = pixels.compare(predicted, true, overlap=given["iou"].value, names=names)
+    with work("judging") as done:
+        compared = pixels.compare(predicted, true, overlap=given["iou"].value, names=names)
+        done(len(predicted))
     chosen = given["protocol"]
     protocols = pixels.PROTOCOLS if chosen is Protocol.both else (chosen.value,)
     found = pixels.columns(compared, protocols=protocols)
     resamples = retrieval_report.Resamples(given["resamples"], given["seed"])
+    with work("metrics"):
+        rows = list(retrieval_report.metric_rows(found, None, resamples))
     asked = {mask.query for mask in predicted}
     counts = {
         "queries": len(compared),
@@ -102,10 +110,7 @@ def _evaluate(run: "Run", given: dict[str, Any]) -> "Metrics":
         "masks": len(predicted),
     }
     about = {"iou": given["iou"].value, "thresholds": "50:5:95", "tags": given["tags"]}
-    return Metrics(
-        "pixels", about, counts, list(retrieval_report.metric_rows(found, None, resamples)),
-        {"left_out": retrieval_report.left_out(found)},
-    )  # fmt: skip
+    return Metrics("pixels", about, counts, rows, {"left_out": retrieval_report.left_out(found)})
 
 
 def _masks(run: "Run", path: Path) -> "list[Mask]":

@@ -227,6 +227,7 @@ def evaluate_retrieval(
     from hiertools.files import atomic, inputs
     from hiertools.files.metrics import write_metrics
     from hiertools.files.provenance import Run
+    from hiertools.profiling import stage
 
     tags = parse_tags(tag)
     if protocol is None:
@@ -238,9 +239,10 @@ def evaluate_retrieval(
     run = Run("evaluate retrieval", options, keep=not no_provenance)
     judge = judged_retrieval if protocol is None else judged_revisited
     found, more = judge.evaluate(run, {**options, "tags": tags})
-    for path, lines in more:
-        atomic.write_texts(path, lines, overwrite=overwrite)
-    write_metrics(output, found, chain=run.chain(), overwrite=overwrite)
+    with stage("writing"):
+        for path, lines in more:
+            atomic.write_texts(path, lines, overwrite=overwrite)
+        write_metrics(output, found, chain=run.chain(), overwrite=overwrite)
     _show(found)
 
 

@@ -37,6 +37,7 @@ def predictions(run: "Run", path: Path) -> Predicted:
     from hiertools.files import json
     from hiertools.files.class_predictions import KIND, read_class_predictions
     from hiertools.files.inputs import HDF5_MAGIC, Source
+    from hiertools.profiling import work
 
     source = Source(path)
     kind = json.kind_of(source)
@@ -44,7 +45,8 @@ def predictions(run: "Run", path: Path) -> Predicted:
         what = "HDF5" if kind is None else json.file_of(kind)
         raise UserError(f"{source.name}: is {what}; predictions of hiertools classify are needed")
     header, found = read_class_predictions(source)
-    answers = class_answers.of_predictions(found)
+    with work("reading"):
+        answers = class_answers.of_predictions(found)
     run.add_input(path, source.digest(), header.get("provenance"))
     if not len(answers):
         raise UserError(f"{source.name}: has no predictions")

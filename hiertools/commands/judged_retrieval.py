@@ -33,6 +33,7 @@ def evaluate(run: "Run", given: dict[str, Any]) -> "tuple[Metrics, list[Written]
         retrieval_values,
     )
     from hiertools.evaluation.retrieval_columns import Wanted
+    from hiertools.profiling import work
     from hiertools.terminal import warn
 
     wanted = Wanted(
@@ -65,9 +66,10 @@ def evaluate(run: "Run", given: dict[str, Any]) -> "tuple[Metrics, list[Written]
         **asked.about,
         **_about(given, exclude, taxonomy, how, outcome.cut, graded=case.classes == ()),
     }
-    found = retrieval.metrics(
-        case, outcome.columns, other, taxonomy, resamples, about, asked.counts
-    )
+    with work("metrics"):
+        found = retrieval.metrics(
+            case, outcome.columns, other, taxonomy, resamples, about, asked.counts
+        )
     lines = {
         "values": retrieval_values.texts(case.names, outcome.columns),
         "qrels": retrieval_qrels.texts(case),

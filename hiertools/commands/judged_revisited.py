@@ -32,6 +32,7 @@ def evaluate(run: "Run", given: dict[str, Any]) -> "tuple[Metrics, list[Written]
     from hiertools.files import ground_truth
     from hiertools.files.inputs import Source
     from hiertools.files.metrics import Metrics
+    from hiertools.profiling import work
 
     for name, absent in NOT_OF_PROTOCOL.items():
         if given[name] != absent:
@@ -46,7 +47,8 @@ def evaluate(run: "Run", given: dict[str, Any]) -> "tuple[Metrics, list[Written]
     found = _columns(run, given["searched"], truth, ks)
     resamples = retrieval_report.Resamples(given["resamples"], given["seed"])
     other = given["against"] and _other(run, given["against"], truth, ks)
-    rows = list(retrieval_report.metric_rows(found, other, resamples))
+    with work("metrics"):
+        rows = list(retrieval_report.metric_rows(found, other, resamples))
     counts = {"queries": len(truth.queries), "candidates": len(truth.images)}
     about = {"protocol": "revisited", "ties": "as ranked", "tags": given["tags"]}
     left = retrieval_report.left_out(found)
@@ -59,14 +61,20 @@ def _columns(run: "Run", path: Path, truth: "GroundTruth", ks: "tuple[int, ...]"
     from hiertools.evaluation import revisited
     from hiertools.files.inputs import Source
     from hiertools.files.results import read_results
+    from hiertools.profiling import work
 
     source = Source(path)
     header, rankings = read_results(source)
-    hits = {ranking.query: ranking.ids for ranking in rankings}
+    with work("reading"):
+        hits = {ranking.query: ranking.ids for ranking in rankings}
     run.add_input(path, source.digest(), header.get("provenance"))
     if not hits:
         raise UserError(f"{path}: has no queries")
-    return revisited.columns(truth, revisited.places_of(truth, hits, str(path)), ks=ks)
+    places = revisited.places_of(truth, hits, str(path))
+    with work("judging") as done:
+        found = revisited.columns(truth, places, ks=ks)
+        done(len(places))
+    return found
 
 
 def _other(

@@ -115,6 +115,16 @@ CheckpointEvery = Annotated[
     float,
     typer.Option(min=0, metavar="SECONDS", help="Time between two checkpoints; 0 is every step."),
 ]
+Profile = Annotated[
+    Path | None,
+    typer.Option(
+        "--profile",
+        metavar="FILE",
+        help="Write a torch profiler trace of ten steps early in the run, as Chrome's JSON; gzipped"
+        " if FILE ends in .gz.",
+        show_default=False,
+    ),
+]
 
 
 def parse_tags(given: list[str] | None) -> dict[str, str]:

@@ -104,7 +104,7 @@ def _of_images(
     """Embed images by the index's encoder, batch by batch."""
     import numpy as np
 
-    from hiertools import embedding, inventory
+    from hiertools import embedding, inventory, profiling
     from hiertools.encoder import load
 
     name = ", ".join(map(str, options["queries"]))
@@ -129,7 +129,8 @@ def _of_images(
         )
 
     def embedded_batches() -> Iterator[Batch]:
-        for embedded in embedding.embed(queries, encoder, settings, start=0):
+        made = embedding.embed(queries, encoder, settings, start=0)
+        for embedded in profiling.staged("embedding", made):
             bad.extend(f"{reject['path']}: {reject['reason']}" for reject in embedded.rejects)
             rows = np.arange(len(embedded.used))
             yield Batch(queries.items.take(embedded.used), embedded.vectors, rows, name)

@@ -111,6 +111,7 @@ def _write(
     format: str,
     overwrite: bool,
 ) -> None:
+    from hiertools import profiling
     from hiertools.files import atomic
     from hiertools.files.results import write_results
     from hiertools.terminal import progress, say
@@ -119,13 +120,15 @@ def _write(
 
     def rankings() -> Iterator["Ranking"]:
         nonlocal done, empty
-        with progress("searching", None) as tick:
+        with progress("searching", None) as tick, profiling.work("query") as step:
             for batch in asked:
                 for part in searcher.rankings(batch.items, batch.vectors, batch.rows, batch.name):
                     done += len(part)
                     empty += sum(not ranking.ids for ranking in part)
                     tick(len(part))
-                    yield from part
+                    with profiling.stage("writing"):
+                        yield from part
+                    step(len(part))
 
     write_results(output, header, rankings(), format=format, chain=run.chain(), overwrite=overwrite)
     name = "standard output" if output == atomic.STDOUT else output

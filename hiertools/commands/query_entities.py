@@ -126,6 +126,7 @@ def _write(
     *,
     overwrite: bool,
 ) -> None:
+    from hiertools import profiling
     from hiertools.files import atomic
     from hiertools.files.predictions import write_predictions
     from hiertools.terminal import progress, say
@@ -134,14 +135,16 @@ def _write(
 
     def predictions() -> Iterator["Prediction"]:
         nonlocal done
-        with progress("searching", None) as tick:
+        with progress("searching", None) as tick, profiling.work("query") as step:
             for batch in asked:
                 for part in answerer.predictions(
                     batch.items, batch.vectors, batch.rows, batch.name
                 ):
                     done += len(part)
                     tick(len(part))
-                    yield from part
+                    with profiling.stage("writing"):
+                        yield from part
+                    step(len(part))
 
     write_predictions(output, header, predictions(), chain=run.chain(), overwrite=overwrite)
     name = "standard output" if output == atomic.STDOUT else output

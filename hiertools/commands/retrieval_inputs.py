@@ -128,6 +128,7 @@ def of_results(run: "Run", given: dict[str, Any]) -> Asked:
     from hiertools.files import json
     from hiertools.files.inputs import Source
     from hiertools.files.results import read_results
+    from hiertools.profiling import work
 
     path, listed = given["searched"], given["items"] or []
     grades, tables = _truth(
@@ -136,11 +137,12 @@ def of_results(run: "Run", given: dict[str, Any]) -> Asked:
     source = Source(path)
     header, made = read_results(source)
     found: Iterable[Ranking] = made
-    if not tables:
-        assert grades is not None
-        found = list(made)
-        tables = [_mentioned([*found, *_others(given["against"])], grades)]
-    hits = rankings.read(found, tables[0], str(path))
+    with work("reading"):
+        if not tables:
+            assert grades is not None
+            found = list(made)
+            tables = [_mentioned([*found, *_others(given["against"])], grades)]
+        hits = rankings.read(found, tables[0], str(path))
     run.add_input(path, source.digest(), header.get("provenance"))
     if not hits:
         raise UserError(f"{path}: has no queries")
@@ -172,6 +174,7 @@ def other_run(
     from hiertools.evaluation import rankings, retrieval, retrieval_values
     from hiertools.files.inputs import Source
     from hiertools.files.results import read_results
+    from hiertools.profiling import work
     from hiertools.terminal import say
 
     source = Source(path)
@@ -181,7 +184,8 @@ def other_run(
         run.add_input(path, source.digest())
         return values
     header, found = read_results(source)
-    hits = rankings.read(found, asked.table, str(path))
+    with work("reading"):
+        hits = rankings.read(found, asked.table, str(path))
     run.add_input(path, source.digest(), header.get("provenance"))
     lacking = np.array([name not in hits for name in case.names])
     if lacking.all():

@@ -76,6 +76,7 @@ def _to_the_end(
     kept: "Store",
     ranks: "Ranks",
 ) -> None:
+    from hiertools import profiling
     from hiertools.files.log import LogWriter
     from hiertools.signals import stop_flag
     from hiertools.terminal import progress
@@ -90,5 +91,12 @@ def _to_the_end(
         write = LogWriter(files.log, header, keep_until_step=state.step or None).write
     with stop_flag() as flag, progress("training", training.rows * training.epochs) as tick:
         tick(training.seen(state.step))
-        keeping = Keeping(write, partial(kept.keep, state), flag, tick)
-        train(state, training.task(state), settings, ranks, keeping)
+        task = training.task(state)
+        with profiling.work("training", steps=task.steps * training.epochs - state.step) as done:
+
+            def both(rows: int) -> None:
+                tick(rows)
+                done(rows)
+
+            keeping = Keeping(write, partial(kept.keep, state), flag, both)
+            train(state, task, settings, ranks, keeping)

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from hiertools.evaluation.distributions import Distances, Ground, distances
 from hiertools.evaluation.judging import Judge, Judged
 from hiertools.evaluation.relevance import Direction
+from hiertools.profiling import stage, work
 
 Tick = Callable[[int], None]
 Block = tuple[range, Judged, Any]
@@ -45,7 +46,11 @@ def of_scores(
 
     def judged() -> Iterator[Block]:
         for rows in _blocks(len(judge.direction.queries), batch_size, tick):
-            yield rows, *judge.scores(scores(rows), rows)
+            with stage("searching"):
+                scored = scores(rows)
+            with stage("judging"):
+                found = judge.scores(scored, rows)
+            yield rows, *found
 
     return _outcome(judge, ground, judged())
 
@@ -57,16 +62,20 @@ def of_places(
 
     def judged() -> Iterator[Block]:
         for rows in _blocks(len(rankings), batch_size, tick):
-            yield rows, *judge.places(rankings[rows.start : rows.stop], rows)
+            with stage("judging"):
+                found = judge.places(rankings[rows.start : rows.stop], rows)
+            yield rows, *found
 
     return _outcome(judge, ground, judged())
 
 
 def _blocks(total: int, size: int, tick: Tick) -> Iterator[range]:
-    for start in range(0, total, size):
-        rows = range(start, min(start + size, total))
-        yield rows
-        tick(len(rows))
+    with work("queries") as done:
+        for start in range(0, total, size):
+            rows = range(start, min(start + size, total))
+            yield rows
+            tick(len(rows))
+            done(len(rows))
 
 
 def _outcome(judge: Judge, ground: Ground, blocks: Iterator[Block]) -> Outcome:
@@ -75,7 +84,8 @@ def _outcome(judge: Judge, ground: Ground, blocks: Iterator[Block]) -> Outcome:
     for rows, judged, weights in blocks:
         found.append(judged)
         if direction.find == "children":
-            measured.append(distances(direction, ground, rows, weights, judged.relevant))
+            with stage("distances"):
+                measured.append(distances(direction, ground, rows, weights, judged.relevant))
     together = Judged(*map(np.concatenate, zip(*found, strict=True)))
     return Outcome(judge, together, _joined(measured) if measured else None)
 

@@ -13,6 +13,7 @@ from hiertools.evaluation.retrieval_judging import Judge, Judged
 from hiertools.evaluation.retrieval_report import Resamples
 from hiertools.files.json import Document
 from hiertools.files.metrics import Metrics
+from hiertools.profiling import stage, work
 from hiertools.taxonomy import Taxonomy
 from hiertools.terminal import progress
 
@@ -76,7 +77,14 @@ def of_scores(
 ) -> Outcome:
     """Return the metrics of scores, of which those of a block of queries are there at a time."""
     judge = Judge(case, depths(case, wanted, None))
-    judged = _judged(len(case), batch_size, lambda rows: judge.scores(scores(rows), rows))
+
+    def scored(rows: range) -> Judged:
+        with stage("searching"):
+            found = scores(rows)
+        with stage("judging"):
+            return judge.scores(found, rows)
+
+    judged = _judged(len(case), batch_size, scored)
     return Outcome(list(columns(case, judged, judge.depths, wanted, None)), None)
 
 
@@ -84,20 +92,24 @@ def of_rankings(case: Case, found: Rankings, wanted: Wanted, batch_size: int) ->
     """Return the metrics of rankings."""
     judge = Judge(case, depths(case, wanted, found.cut))
     places = found.places
-    judged = _judged(
-        len(case), batch_size, lambda rows: judge.places(places[rows.start : rows.stop], rows)
-    )
+
+    def placed(rows: range) -> Judged:
+        with stage("judging"):
+            return judge.places(places[rows.start : rows.stop], rows)
+
+    judged = _judged(len(case), batch_size, placed)
     made = columns(case, judged, judge.depths, wanted, found.cut)
     return Outcome(list(made), found.cut)
 
 
 def _judged(queries: int, batch_size: int, judge: Callable[[range], Judged]) -> Judged:
-    with progress("judging", queries) as tick:
+    with progress("judging", queries) as tick, work("queries") as done:
         parts = []
         for start in range(0, queries, batch_size):
             rows = range(start, min(start + batch_size, queries))
             parts.append(judge(rows))
             tick(len(rows))
+            done(len(rows))
     return retrieval_judging.joined(parts)
 
 

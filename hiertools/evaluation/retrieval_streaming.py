@@ -12,6 +12,7 @@ from hiertools.evaluation.streaming import Scorer
 from hiertools.files.embeddings import Embeddings, Vectors, check_finite
 from hiertools.files.index import Index
 from hiertools.files.items import Items
+from hiertools.profiling import stage
 from hiertools.search.class_scores import ClassScorer
 from hiertools.search.placing import Placer
 from hiertools.search.scores import Measure
@@ -47,7 +48,13 @@ def by_measure(index: Index, rows: Rows, measure: Measure, device: torch.device)
     """Return what scores rows of an index by their points."""
     placer = Placer(index.head, index.meta)
     scorer = Scorer(measure, index.points, rows, device)
-    return lambda vectors, table, name: scorer(placer.place(vectors))
+
+    def score(vectors: Vectors, table: Items, name: str) -> Floats:
+        with stage("placing"):
+            placed = placer.place(vectors)
+        return scorer(placed)
+
+    return score
 
 
 def by_classes(scorer: ClassScorer, rows: Rows) -> Score:

@@ -14,24 +14,25 @@ UNWRITABLE = {errno.EROFS, errno.EACCES, errno.EPERM}
 FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 
 
-def check_writable(path: Path, *, overwrite: bool) -> None:
+def check_writable(path: Path, *, overwrite: bool, option: str = "-o") -> None:
     """Refuse, before the work starts, an output that could not be written at its end.
 
-    Raises `OutputExistsError` if it is there already and `UserError` if its folder is missing
-    or takes no files, or if a folder, a pipe or a device is in its place.
+    option: what names it. Raises `OutputExistsError` if it is there already and `UserError` if its
+    folder is missing or takes no files, or if a folder, a pipe or a device is in its place.
     """
     if path == STDOUT:
         return
     if path.is_dir():
-        raise UserError(f"{path}: is a folder; name a file with -o")
+        raise UserError(f"{path}: is a folder; name a file with {option}")
     if not path.parent.is_dir():
         raise UserError(f"{path.parent}: no such folder; make it first (mkdir -p)")
     if not os.access(path.parent, os.W_OK | os.X_OK):
         raise UserError(f"{path.parent}: the folder cannot be written to")
     if path.exists() and not path.is_file():
-        raise UserError(f"{path}: is not a regular file and is not replaced; name another with -o")
+        what = "is not a regular file and is not replaced"
+        raise UserError(f"{path}: {what}; name another with {option}")
     if path.exists() and not overwrite:
-        raise OutputExistsError(f"{path}: is there already; give --overwrite or another -o")
+        raise OutputExistsError(f"{path}: is there already; give --overwrite or another {option}")
 
 
 @contextmanager

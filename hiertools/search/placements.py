@@ -11,6 +11,7 @@ from hiertools.files import items
 from hiertools.files.entity_index import EntityIndex
 from hiertools.files.items import Items
 from hiertools.files.placements import Prediction, Step
+from hiertools.profiling import stage
 from hiertools.search import locating
 from hiertools.search.answers import Answers, LevelSearch, PathSearch, Search
 from hiertools.search.entity_placing import EntityPlacer
@@ -58,11 +59,17 @@ class Answerer:
         """Yield the predictions of some rows of embeddings, batch by batch."""
         for start in range(0, len(rows), self._question.batch_size):
             batch = rows[start : start + self._question.batch_size]
-            embeddings = np.asarray(vectors[batch])
+            with stage("reading"):
+                embeddings = np.asarray(vectors[batch])
             check_finite(embeddings, table, batch, name)
-            found = self._search.answers(self._placer.place(embeddings), self.temperature or 1.0)
+            with stage("placing"):
+                points = self._placer.place(embeddings)
+            with stage("searching"):
+                found = self._search.answers(points, self.temperature or 1.0)
             ids = [items.decode(key) for key in table.id[batch]]
-            yield self._described(ids, found)
+            with stage("locating"):
+                described = self._described(ids, found)
+            yield described
 
     def _described(self, ids: list[str], found: Answers) -> list[Prediction]:
         located = self._located(found)

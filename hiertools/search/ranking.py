@@ -12,6 +12,7 @@ from hiertools.files import items
 from hiertools.files.index import Index
 from hiertools.files.items import Items
 from hiertools.files.rankings import Ranking
+from hiertools.profiling import stage
 from hiertools.search import choosing, flat
 from hiertools.search.approximate import Effort, Structure
 from hiertools.search.beside import Beside
@@ -104,11 +105,14 @@ class Searcher:
         groups = self._groups.of(table, name)
         for start in range(0, len(rows), self._request.batch_size):
             batch = rows[start : start + self._request.batch_size]
-            embeddings = np.asarray(vectors[batch])
+            with stage("reading"):
+                embeddings = np.asarray(vectors[batch])
             check_finite(embeddings, table, batch, name)
-            asked = self._view.queries(embeddings, table.take(batch), name)
+            with stage("placing"):
+                asked = self._view.queries(embeddings, table.take(batch), name)
             ids = [items.decode(key) for key in table.id[batch]]
-            found = self._search(Queries(asked, groups[batch])), self._view.categories(asked)
+            with stage("searching"):
+                found = self._search(Queries(asked, groups[batch])), self._view.categories(asked)
             yield [self._ranking(*each) for each in zip(ids, *found, strict=True)]
 
     def _search(self, queries: Queries) -> list[Hits]:

@@ -14,6 +14,7 @@ from torch import Tensor
 
 from hiertools.errors import DeviceError, StoppedError, UserError
 from hiertools.files.json import Document
+from hiertools.profiling import stage, staged
 from hiertools.signals import Flag
 from hiertools.terminal import Tick
 from hiertools.training.ranks import Ranks
@@ -99,7 +100,7 @@ def train(
     rows = 0
     while state.step < total:
         epoch, first_step = divmod(state.step, task.steps)
-        for batch in task.load(epoch, first_step):
+        for batch in staged("loading", task.load(epoch, first_step)):
             is_last = state.step + 1 == total
             done = _step(state, task, batch, settings, ranks, keeping.flag, is_last=is_last)
             rows += done.rows
@@ -113,7 +114,8 @@ def train(
                 return
             due = time.monotonic() - saved >= settings.checkpoint_every_s
             if ranks.is_first and (done.stop or due):
-                keeping.checkpoint()
+                with stage("checkpoint"):
+                    keeping.checkpoint()
                 saved = time.monotonic()
             if done.stop:
                 signal = keeping.flag.raised or "a signal to another rank"
@@ -133,12 +135,16 @@ def _step(
 ) -> _Step:
     state.forget_gradients()
     try:
-        outcome = task.outcome(batch, state.step)
-        torch.autograd.backward(outcome.loss)
+        with stage("forward"):
+            outcome = task.outcome(batch, state.step)
+        with stage("backward"):
+            torch.autograd.backward(outcome.loss)
         loss = outcome.loss.detach()
         sums = torch.stack([loss, loss.new_tensor(bool(flag)), *outcome.sums])
-        ranks.add([*state.gradients().values(), *task.collected(), sums])
-        task.settle(state.step, is_last=is_last)
+        with stage("adding up"):
+            ranks.add([*state.gradients().values(), *task.collected(), sums])
+        with stage("settling"):
+            task.settle(state.step, is_last=is_last)
     except torch.cuda.OutOfMemoryError:
         raise DeviceError("the GPU is out of memory; try a smaller --batch-size") from None
     gradients = state.gradients()
@@ -151,7 +157,8 @@ def _step(
             parameter for parameter in state.parameters.values() if parameter.grad is not None
         ]
         torch.nn.utils.clip_grads_with_norm_(learned, settings.clip_norm, norm)
-    state.take_step()
+    with stage("stepping"):
+        state.take_step()
     state.losses = (state.losses[0] + mean, state.losses[1] + 1)
     return _Step(outcome.rows, stop > 0, lambda: outcome.line(more))
 

@@ -344,6 +344,7 @@ def test_two_ranks_are_as_good_as_one(folder, tmp_path):
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
     assert done.stderr.count("items an epoch: 6 steps") == 1  # only one of them speaks
+    assert done.stderr.count(" rows/s; peak memory ") == 1
     one = trained(folder, tmp_path / "one.h5", *more)
     logs = [read_log(tmp_path / f"{name}.h5.log.jsonl")[1] for name in ("one", "two")]
     for line, other in zip(*logs, strict=True):

@@ -305,6 +305,7 @@ def test_two_ranks_are_as_good_as_one(folder, tmp_path):
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
     assert done.stderr.count("pairs an epoch") == 1  # only one of them speaks
+    assert done.stderr.count(" rows/s; peak memory ") == 1
     assert main([*words, str(tmp_path / "one.h5"), "-q"]) == 0
     (_, one), (_, two) = (read_log(tmp_path / f"{name}.h5.log.jsonl") for name in ("one", "two"))
     assert len(one) == len(two) == 6  # batches of 41, and of 1, of which a rank has no row
