@@ -2,8 +2,10 @@
 
 The definition sorts keys. On a CPU a compiled loop (`counting_loops`) is some 8 times as fast as
 numpy's argsort and bincount, products included; numba pays, as torch takes a sort for each query.
+On CUDA torch selects among keys that a Triton kernel writes.
 """
 
+from importlib.util import find_spec
 from typing import Any
 
 import numpy as np
@@ -12,17 +14,17 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from hiertools.kernels.ranked import (
-    Radii,
     Ranked,
-    cosine_error,
+    columns,
+    cosine_errors,
     directions,
+    inverses,
     of_norms,
     radii,
     scores,
 )
 
 PRODUCTS = 1 << 24  # that are there together: 64 MB
-WHOLE = 4.0  # a cosine of the origin may be anything
 
 
 def label_counts(
@@ -43,6 +45,10 @@ def label_counts(
     """
     x, y = queries.contiguous(), points.contiguous()
     if x.is_cuda:
+        if find_spec("triton"):
+            from hiertools.kernels.gpu import counting
+
+            return counting.label_counts(ranked, x, y, codes, ks=ks, labels=labels, barred=barred)
         return definition(ranked, x, y, codes, ks=ks, labels=labels, barred=barred)
     return _by_loops(ranked, x, y, codes, ks, labels, barred)
 
@@ -71,22 +77,6 @@ def definition(
     return found
 
 
-def columns(ranked: Ranked, found: Radii, *, of_query: bool) -> tuple[Tensor, Tensor]:
-    """Return the two float32 numbers of each point that keys are made of: `near` and `flat`."""
-    norm, sn, cs = found
-    if ranked.by == "angle":
-        near, flat = sn / cs, 1 / cs
-    elif ranked.by == "cosine":
-        near, flat = torch.ones_like(norm), torch.zeros_like(norm)
-    elif ranked.by == "product":
-        near, flat = norm, torch.zeros_like(norm)
-    elif ranked.curved:  # -cosh(d)/cs_a = sn_a/cs_a sn_b cos - cs_b
-        near, flat = (sn / cs, cs) if of_query else (sn, -cs)
-    else:  # |a|^2 - d^2 = 2 a b cos - b^2
-        near, flat = (2 * sn, sn) if of_query else (sn, -sn * sn)
-    return near.float(), flat.float()
-
-
 def _by_loops(
     ranked: Ranked,
     x: Tensor,
@@ -106,9 +96,9 @@ def _by_loops(
     of_x = radii(x, ranked)
     of_y = of_norms(torch.from_numpy(loops.norms(y.numpy())), ranked)
     near, flat = columns(ranked, of_x, of_query=True)
-    g = torch.where(of_x.norm == 0, WHOLE, cosine_error(x.shape[1])).float()
+    g = cosine_errors(of_x.norm, x.shape[1])
     query = _arrays(x, *of_x, near, flat, g)
-    inverse = torch.where(of_y.norm == 0, 0, 1 / of_y.norm).float()
+    inverse = inverses(of_y.norm)
     point = loops.Point(*_arrays(y, *of_y, *columns(ranked, of_y, of_query=False), inverse))
     kind = loops.KINDS[ranked.by, ranked.at if ranked.by == "angle" else "query"]
     farthest = ranked.farthest and ranked.by == "angle"

@@ -12,6 +12,7 @@ from hiertools.geometry import euclidean, lorentz, polar
 UNIT = 2.0**-24  # half of float32's eps: what rounding a number costs
 ROUNDINGS = 16  # of one cosine, besides those of its sum
 STEP = 1 << 13  # points whose norms are summed together
+WHOLE = 4.0  # a cosine of the origin may be anything
 
 
 @dataclass(frozen=True)
@@ -71,6 +72,32 @@ def cosine_error(d: int) -> float:
     return 1.01 * (d + ROUNDINGS) * UNIT
 
 
+def cosine_errors(norm: Float[Tensor, " n"], d: int) -> Float[Tensor, " n"]:
+    """Return the `cosine_error` of queries of these norms; the origin's may be anything."""
+    return torch.where(norm == 0, WHOLE, cosine_error(d)).float()
+
+
+def inverses(norm: Float[Tensor, " n"]) -> Float[Tensor, " n"]:
+    """Return 1 / norm in float32; 0 for 0."""
+    return torch.where(norm == 0, 0, 1 / norm).float()
+
+
+def columns(ranked: Ranked, found: Radii, *, of_query: bool) -> tuple[Tensor, Tensor]:
+    """Return the two float32 numbers of each point that keys are made of: `near` and `flat`."""
+    norm, sn, cs = found
+    if ranked.by == "angle":
+        near, flat = sn / cs, 1 / cs
+    elif ranked.by == "cosine":
+        near, flat = torch.ones_like(norm), torch.zeros_like(norm)
+    elif ranked.by == "product":
+        near, flat = norm, torch.zeros_like(norm)
+    elif ranked.curved:  # -cosh(d)/cs_a = sn_a/cs_a sn_b cos - cs_b
+        near, flat = (sn / cs, cs) if of_query else (sn, -cs)
+    else:  # |a|^2 - d^2 = 2 a b cos - b^2
+        near, flat = (2 * sn, sn) if of_query else (sn, -sn * sn)
+    return near.float(), flat.float()
+
+
 def scores(ranked: Ranked, queries: Tensor, points: Tensor) -> Float[Tensor, "b n"]:
     """Return the score of each point for each query, in float64: the higher, the better."""
     x, y = queries.double(), points.double()
@@ -87,4 +114,20 @@ def scores(ranked: Ranked, queries: Tensor, points: Tensor) -> Float[Tensor, "b 
     at_query = ranked.at == "query"
     angle: Tensor = geometry.pairwise_angle(*((x, y) if at_query else (y, x)), ranked.c)
     angle = angle if at_query else angle.T
+    return angle if ranked.farthest else -angle
+
+
+def pair_scores(ranked: Ranked, queries: Tensor, points: Tensor) -> Float[Tensor, " n"]:
+    """Return the score of each pair by its own numbers, in float64."""
+    x, y = queries.double(), points.double()
+    if ranked.by == "product":
+        return (x * y).sum(1)
+    if ranked.by == "cosine":
+        norms = polar.nonzero(polar.norm(x)) * polar.nonzero(polar.norm(y))
+        return (x * y).sum(1) / norms
+    geometry = lorentz if ranked.curved else euclidean
+    if ranked.by == "distance":
+        distance: Tensor = geometry.distance(x, y, ranked.c)
+        return -distance
+    angle: Tensor = geometry.angle(*((x, y) if ranked.at == "query" else (y, x)), ranked.c)
     return angle if ranked.farthest else -angle

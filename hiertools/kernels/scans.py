@@ -3,10 +3,11 @@
 A scan returns what may be among the k best, to be scored exactly by whoever ranks; nothing is kept
 of the rest. On a CPU torch multiplies in float32 and a compiled loop (`scan_loops`) looks at each
 product once, within 0.3 ns; torch's own passes over them would take as long as the products. On
-CUDA the products stay in the Triton kernel. The definition sorts scores in float64.
+CUDA a Triton kernel (`gpu.scans`) turns products into keys. The definition sorts scores in float64.
 """
 
 import math
+from importlib.util import find_spec
 from typing import Any, Protocol
 
 import numpy as np
@@ -25,8 +26,18 @@ Found = tuple[NDArray[np.int64], NDArray[np.int64]]
 class Scan(Protocol):
     """A scan for b queries."""
 
-    def add(self, points: Tensor, rows: NDArray[np.int64], groups: NDArray[np.int64]) -> bool:
-        """Look at points (m x d), which are these rows; return whether `take` is wanted."""
+    def add(
+        self,
+        points: Tensor,
+        rows: NDArray[np.int64],
+        groups: NDArray[np.int64],
+        *,
+        norms: NDArray[np.float64] | None,
+    ) -> bool:
+        """Look at points (m x d), which are these rows; return whether `take` is wanted.
+
+        norms: of the points, None if they are not known.
+        """
 
     def take(self) -> Found:
         """Return pairs of a query and a row that may be among the best, and forget them."""
@@ -40,9 +51,27 @@ def scan(
 ) -> Scan:
     """Return a scan for the k best of float32 points that are not of a query's own group.
 
-    groups: of the queries (b), -1 for none. Scores are those of `ranked.scores`.
+    groups: of the queries (b), -1 for none. Scores are those of `ranked.scores`. Points are on the
+    device of the queries.
     """
+    if queries.is_cuda and find_spec("triton"):
+        from hiertools.kernels.gpu.scans import Intervals
+
+        return Intervals(ranked, queries, groups, k)
     return _Loops(ranked, queries, groups, k)
+
+
+def runs_on(device: torch.device) -> bool:
+    """Return whether there is a scan for a device."""
+    return device.type == "cpu" or (device.type == "cuda" and find_spec("triton") is not None)
+
+
+def norms(points: NDArray[np.float32]) -> NDArray[np.float64]:
+    """Return the norms of points (m x d), as a scan on a CPU takes them."""
+    from hiertools.kernels import scan_loops
+
+    found: NDArray[np.float64] = scan_loops.norms(np.ascontiguousarray(points))
+    return found
 
 
 def definition(
@@ -86,12 +115,20 @@ class _Loops:
         self._kept: Any = None
         self._capacity = -1
 
-    def add(self, points: Tensor, rows: NDArray[np.int64], groups: NDArray[np.int64]) -> bool:
+    def add(
+        self,
+        points: Tensor,
+        rows: NDArray[np.int64],
+        groups: NDArray[np.int64],
+        *,
+        norms: NDArray[np.float64] | None,
+    ) -> bool:
         b, m = len(self._unit), len(points)
         if self._capacity < m:
             self._make_room(m)
         y = points.contiguous()
-        of_y = of_norms(torch.from_numpy(self._loops.norms(y.numpy())), self._ranked)
+        lengths = self._loops.norms(y.numpy()) if norms is None else norms
+        of_y = of_norms(torch.from_numpy(lengths), self._ranked)
         products = self._products[: b * m].view(b, m)
         torch.mm(self._unit, y.T, out=products)
         ranked = self._ranked

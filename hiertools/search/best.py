@@ -6,6 +6,7 @@ computes the last few numbers of an array by other instructions, which may diffe
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -13,10 +14,12 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from hiertools.kernels import scans
 from hiertools.search.beside import Beside
 from hiertools.search.scores import GEOMETRIES, Scoring
 
 CHUNK = 1024
+NORMS = 1 << 13  # points whose norms are found together
 NUMBERS = 1 << 14  # of an array, for which torch uses one thread: waiting for others costs more
 MULTIPLE = 64  # of any vector register, unrolled
 
@@ -49,6 +52,15 @@ class Collection:
     rows: Rows
     rank: Rows
     group: Rows
+
+    @cached_property
+    def norms(self) -> Scores:
+        """Return the norms of the points that are searched, which all batches of queries share."""
+        found = np.empty(len(self.rows))
+        for start in range(0, len(self.rows), NORMS):
+            part = slice(start, start + NORMS)
+            found[part] = scans.norms(self.points[compactly(self.rows[part])])
+        return found
 
 
 @dataclass(frozen=True)
@@ -127,6 +139,12 @@ class _Found:
 
     def take(self, places: NDArray[Any]) -> "_Found":
         return _Found(self.query[places], self.row[places], self.score[places])
+
+
+def compactly(rows: Rows) -> Rows | slice:
+    """Return rows as a slice where they follow each other, so that they need not be copied."""
+    first, last = int(rows[0]), int(rows[-1])
+    return slice(first, last + 1) if last - first == len(rows) - 1 else rows
 
 
 def radii(points: NDArray[np.float32], measure: Scoring) -> Scores:

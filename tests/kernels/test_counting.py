@@ -1,5 +1,7 @@
 """Counts within the first k beside a plain sort of float64 scores, pair by pair."""
 
+from importlib.util import find_spec
+
 import numpy as np
 import pytest
 import torch
@@ -7,6 +9,7 @@ import torch
 from hiertools.geometry import euclidean, lorentz
 from hiertools.kernels import counting
 from hiertools.kernels.ranked import Ranked
+from tests.kernels.interpreted import interpreted
 
 LABELS = 7
 MEASURES = [
@@ -21,6 +24,7 @@ MEASURES = [
         ("product", "query", False),
     )
 ]
+FEW = MEASURES[6:10] + MEASURES[12:16:3] + MEASURES[16:]  # each formula, for the interpreter
 
 
 def points(n, d=11, *, seed=0, device="cpu"):
@@ -30,6 +34,11 @@ def points(n, d=11, *, seed=0, device="cpu"):
     rows[n // 3 : n // 2] = rows[: n // 2 - n // 3]
     rows[n // 2 : n // 2 + 1] = 0
     return torch.from_numpy(rows.astype(np.float32)).to(device)
+
+
+def strided(rows):
+    """Return the same numbers, no two of a row beside each other in memory."""
+    return rows.T.contiguous().T
 
 
 def scores(ranked, x, y):
@@ -123,3 +132,69 @@ def test_memory_may_be_of_any_order():
     wide[::2, ::2] = y
     found = counting.label_counts(MEASURES[0], x.T.contiguous().T, wide[::2, ::2], codes, **options)
     torch.testing.assert_close(found, expected)
+
+
+needs_triton = pytest.mark.skipif(not find_spec("triton"), reason="Triton is for Linux alone")
+
+
+def compare_twin(ranked, n, *, device="cpu", count=counting.label_counts):
+    """Compare counts by the Triton intervals with those by sorting."""
+    y = strided(points(n, device=device))
+    x = strided(torch.cat([points(5, seed=1, device=device), y[3:5], y[n // 2 : n // 2 + 1]]))
+    compare(ranked, x, y, (1, 2, n // 3, n - 1, n, 5 * n), count=count)
+    barred = torch.arange(9) * 40, torch.cat([torch.randperm(n)[:40] for _ in range(8)])
+    compare(ranked, x, y, (5, n // 2, n - 40, n), barred=barred, count=count)
+
+
+@needs_triton
+@pytest.mark.parametrize("case", ["interpreted_measures", "interpreted_edges"])
+def test_triton_counts_are_those_of_a_sort(case):
+    interpreted("test_counting", case)
+
+
+def interpreted_measures():
+    from hiertools.kernels.gpu.counting import label_counts
+
+    for ranked in FEW:
+        compare_twin(ranked, 97, count=label_counts)
+
+
+def interpreted_edges():
+    from hiertools.kernels.gpu import counting as gpu
+
+    y = points(20)
+    codes = torch.zeros(20, dtype=torch.int64)
+    options = {"labels": 3, "barred": None}
+    for x, of_y, ks in ((y[:0], y, (1,)), (y, y, ()), (y, y[:0], (1, 2))):
+        found = gpu.label_counts(MEASURES[0], x, of_y, codes[: len(of_y)], ks=ks, **options)
+        assert found.shape == (len(x), len(ks), 3)
+        assert not found.any()
+    everything = torch.arange(21) * 20, torch.arange(20).repeat(20)
+    found = gpu.label_counts(MEASURES[0], y, y, codes, ks=(5,), labels=3, barred=everything)
+    assert not found.any()
+    for ranked in FEW:  # points that products do not tell apart
+        crowd = points(60)[:20] * 1e-6 + 0.3
+        compare(ranked, points(3, seed=2), crowd, (3, 11), count=gpu.label_counts)
+    gpu.PAIRS, gpu.SETTLED = 400, 500  # blocks of four queries
+    compare_twin(MEASURES[2], 97, count=gpu.label_counts)
+    equal = torch.ones(70, 3)
+    compare(MEASURES[0], torch.tensor([[0.5, 1, 1]]), equal, (1, 33, 70), count=gpu.label_counts)
+
+
+@needs_triton
+@pytest.mark.parametrize(("kind", "entry"), [(0, 0), (1, 0), (2, 3)])
+def test_intervals_compile_for_a_gpu(kind, entry):
+    from hiertools.kernels.gpu import intervals
+    from tests.kernels.compiled import compiled
+
+    arrays = "x y x_near x_flat x_error y_near y_flat y_inverse low high"
+    types = dict.fromkeys(arrays.split(), "*fp32") | dict.fromkeys("nmd", "i32")
+    constants = {"KIND": kind, "FARTHEST": kind == 1}
+    assert compiled(intervals.write, types, constants, entry=entry).asm["cubin"]
+
+
+@pytest.mark.gpu
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="no GPU")
+@pytest.mark.parametrize("ranked", MEASURES, ids=str)
+def test_triton_counts_are_those_of_a_sort_on_a_gpu(ranked):
+    compare_twin(ranked, 5003, device="cuda")
