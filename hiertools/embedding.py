@@ -35,7 +35,7 @@ class Settings:
 
     output: embedding or logits; precision: float32, or float16 or bfloat16 by autocast; min_size:
     least side of a crop in pixels; blur: standard deviation of a Gaussian, as a share of the
-    picture's shorter side (0: none).
+    picture's shorter side (0: none); engine: what runs it, of `engine.with_engine`.
     """
 
     output: str
@@ -45,6 +45,7 @@ class Settings:
     workers: int
     min_size: int
     blur: float
+    engine: str
 
 
 @dataclass(frozen=True)
@@ -97,6 +98,7 @@ def describe(inventory: Inventory, encoder: Encoder, settings: Settings, *, name
         "output": settings.output,
         "preprocess": encoder.preprocess,
         "precision": settings.precision,
+        "engine": settings.engine,
         "device": settings.device.type,
         "batch_size": settings.batch_size,
         "min_size": settings.min_size,
@@ -115,7 +117,7 @@ def embed(
     """
     forward = _forward(encoder, settings, texts=inventory.texts is not None)
     encoder.network.to(settings.device)
-    if settings.device.type == "cpu" and inventory.texts is None:
+    if _is_last(settings) and inventory.texts is None:
         encoder.network.to(memory_format=torch.channels_last)  # twice as fast for convolutions
     batches = _Batches(inventory, encoder, settings, start)
     for rows, decoded in zip(batches.ranges, _decode(batches, settings), strict=True):
@@ -137,13 +139,18 @@ def _forward(encoder: Encoder, settings: Settings, *, texts: bool) -> Callable[[
 
 def _run(forward: Callable[[Tensor], Tensor], pixels: Tensor, settings: Settings) -> Vectors:
     pixels = pixels.to(settings.device, non_blocking=True)
-    if pixels.ndim == 4 and settings.device.type == "cpu":
+    if pixels.ndim == 4 and _is_last(settings):
         pixels = pixels.contiguous(memory_format=torch.channels_last)
     try:
         with torch.inference_mode(), _autocast(settings):
             return np.asarray(forward(pixels).float().cpu().numpy())
     except torch.cuda.OutOfMemoryError:
         raise DeviceError("the GPU is out of memory; try a smaller --batch-size") from None
+
+
+def _is_last(settings: Settings) -> bool:
+    """Whether channels come last in memory, which PyTorch likes on a CPU."""
+    return settings.device.type == "cpu" and settings.engine == "torch"
 
 
 def _autocast(settings: Settings) -> AbstractContextManager[Any]:

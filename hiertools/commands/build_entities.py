@@ -421,7 +421,8 @@ def _text(entities: "Entities", options: dict[str, Any]) -> tuple[Any, Any]:
     spec, prompt = options["text_encoder"], options["prompt"]
     loaded = encoder.load(spec, seed=options["seed"])
     size = min(options["batch_size"], 64)
-    settings = Settings("embedding", choose_device(options["device"]), "float32", size, 0, 1, 0.0)
+    device = choose_device(options["device"])
+    settings = Settings("embedding", device, "float32", size, 0, 1, 0.0, "torch")
     with progress("embedding names", None) as tick:
         text = naming.embed_names(entities, loaded, settings, prompt=prompt, tick=tick)
     return text, naming.describe(loaded, name=spec, prompt=prompt)

@@ -119,8 +119,9 @@ def _of_images(
     run.add_input(name, queries.digest())
     encoder = load(found["encoder"], seed=0)
     settings = embedding.Settings(
-        found["output"], options["device"], "float32", _PICTURES, 0, min_size=1, blur=0.0
-    )
+        found["output"], options["device"], "float32", _PICTURES, 0, min_size=1, blur=0.0,
+        engine="torch",
+    )  # fmt: skip
     about = embedding.describe(queries, encoder, settings, name=found["encoder"])
     if about["digest"] != found["digest"]:
         raise UserError(

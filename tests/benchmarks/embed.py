@@ -17,13 +17,14 @@ from pathlib import Path
 
 import measured
 import numpy as np
-import timm
 import torch
+from numpy.typing import NDArray
 from PIL import Image
 from timm.data import create_transform, resolve_data_config
 
 from hiertools import embedding, inventory
 from hiertools.encoder import load
+from hiertools.engine import with_engine
 
 BATCH = 32
 SIZE = 512
@@ -51,12 +52,25 @@ def rate(count: int, work: Callable[[], object]) -> float:
     return round(count / best, 1)
 
 
-def ours(folder: Path, workers: int) -> Callable[[], object]:
-    """Return what `hiertools embed` does with the files."""
-    encoder = load("lite0", seed=0)
+def ours(folder: Path, workers: int, engine: str) -> Callable[[], NDArray[np.float32]]:
+    """Return what `hiertools embed` does with the files, once the network is ready."""
+    cpu, numbers = torch.device("cpu"), "float32"
+    encoder, engine = with_engine(
+        load("lite0", seed=0),
+        engine,
+        output="embedding",
+        device=cpu,
+        precision=numbers,
+        texts=False,
+    )
     rows = inventory.of_images([folder], root=None)
-    settings = embedding.Settings("embedding", torch.device("cpu"), "float32", BATCH, workers, 1)
-    return lambda: sum(len(b.used) for b in embedding.embed(rows, encoder, settings, start=0))
+    settings = embedding.Settings("embedding", cpu, numbers, BATCH, workers, 1, 0.0, engine)
+
+    def loop() -> NDArray[np.float32]:
+        batches = embedding.embed(rows, encoder, settings, start=0)
+        return np.concatenate([batch.vectors for batch in batches])
+
+    return loop
 
 
 def bare(count: int, memory_format: torch.memory_format) -> Callable[[], object]:
@@ -72,17 +86,20 @@ def bare(count: int, memory_format: torch.memory_format) -> Callable[[], object]
     return forward
 
 
-def plain(folder: Path) -> Callable[[], object]:
-    """Return the loop that one would write with timm."""
-    network = timm.create_model("tf_efficientnet_lite0", num_classes=0).eval()
+def plain(folder: Path) -> Callable[[], NDArray[np.float32]]:
+    """Return the loop that one would write with timm, with the weights of lite0."""
+    network = load("lite0", seed=0).network
     transform = create_transform(**resolve_data_config(model=network))
     paths = sorted(folder.iterdir())
 
-    def loop() -> None:
+    def batch(start: int) -> NDArray[np.float32]:
+        images = [Image.open(path).convert("RGB") for path in paths[start : start + BATCH]]
+        features = network.forward_features(torch.stack([transform(image) for image in images]))
+        return np.asarray(network.forward_head(features, pre_logits=True))
+
+    def loop() -> NDArray[np.float32]:
         with torch.inference_mode():
-            for start in range(0, len(paths), BATCH):
-                images = [Image.open(path).convert("RGB") for path in paths[start : start + BATCH]]
-                network(torch.stack([transform(image) for image in images]))
+            return np.concatenate([batch(start) for start in range(0, len(paths), BATCH)])
 
     return loop
 
@@ -98,7 +115,8 @@ def main() -> None:
         folder = Path(name)
         make_images(folder, count)
         found = {
-            "hiertools": rate(count, ours(folder, arguments.workers)),
+            "hiertools": rate(count, ours(folder, arguments.workers, "auto")),
+            "hiertools_engine_torch": rate(count, ours(folder, arguments.workers, "torch")),
             "bare_forward": rate(count, bare(count, torch.channels_last)),
             "bare_forward_default_format": rate(count, bare(count, torch.contiguous_format)),
             "plain_timm_loop": rate(count, plain(folder)),

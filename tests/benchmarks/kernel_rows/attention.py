@@ -12,6 +12,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from kernel_rows.row import Row, in_turn
 
 from hiertools.files.entity_index import (
     EntityIndex,
@@ -25,7 +26,6 @@ from hiertools.kernels.attention import attention, plain
 from hiertools.models.geo import GeoModel, Shape, of_weights
 from hiertools.models.geo_networks import Shared
 from hiertools.search.entity_placing import EntityPlacer
-from tests.benchmarks.kernel_rows.row import Row, in_turn
 
 LEVELS = (233, 4946, 29_214, 209_894)  # of HierLoc
 SHARES = (10, 3, 1)  # of which one is taken: 24k, 81k, 244k

@@ -11,8 +11,7 @@ from pathlib import Path
 
 import box_csv
 import measured
-
-from .row import Row
+from kernel_rows.row import Row
 
 IMAGES = (195_000, 650_000, 1_900_000)
 FEW_IMAGES = 20_000

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from kernel_rows.row import Row, in_turn
 from numpy.typing import NDArray
 
 from hiertools.kernels import counting
@@ -17,8 +18,6 @@ from hiertools.kernels.ranked import Ranked
 from hiertools.search import flat
 from hiertools.search.best import Collection, Queries, Wanted
 from hiertools.search.scores import Measure
-
-from .row import Row, in_turn
 
 DIMENSION, CLASSES = 128, 600
 COUNTED = 8  # queries of which numpy's loop is timed, as it takes one at a time
