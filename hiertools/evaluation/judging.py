@@ -21,7 +21,7 @@ from hiertools.evaluation.relevance import (
     STATES,
     Direction,
 )
-from hiertools.evaluation.sets import IMAGE
+from hiertools.evaluation.sets import IMAGE, Mask, Rows
 from hiertools.metrics.ranking import (
     average_precision,
     hits_at,
@@ -89,15 +89,31 @@ class Judge:
     depths: Depths
     exclude: tuple[str, ...]
 
-    def scores(self, scores: NDArray[np.float64], rows: range) -> tuple[Judged, Any]:
-        """Judge some queries by their scores of all candidates (b x n).
+    def ranked(self, rows: range) -> Rows:
+        """Return those of some queries whose rankings are looked at.
 
-        Returns also the weight of each class among the first k of `deep`, and among all candidates
-        in the end (b x m x k + 1 x classes); without ks where children are not looked for.
+        Nothing is said of the ranking of a query to which no candidate is relevant, as to a box of
+        a class without children, unless its kind looks for its own class.
+        """
+        direction = self.direction
+        relevant = (direction.asked(rows).bits & RELEVANT > 0) & self._there
+        same_class = direction.queries.kind[rows.start : rows.stop] == direction.same_class_kind
+        return rows.start + np.flatnonzero(same_class | relevant.any(axis=(1, 2)))
+
+    def scores(
+        self, scores: NDArray[np.float64], rows: range, *, ranked: Rows | None = None
+    ) -> tuple[Judged, Any]:
+        """Judge some queries by scores of all candidates (r x n).
+
+        ranked: the queries whose scores these are, None for all; others find nothing. Returns also
+        the weight of each class among the first k of `deep`, and among all candidates in the end
+        (b x m x k + 1 x classes); without ks where children are not looked for.
         """
         judged, weights = self._room(len(rows))
         asked, parts = self.direction.asked(rows), numba.get_num_threads()
-        _judge_scores(scores, self._given, self.depths, asked, judged, weights, parts)
+        found = np.full(len(rows), -1)
+        found[slice(None) if ranked is None else ranked - rows.start] = np.arange(len(scores))
+        _judge_scores(scores, found, self._given, self.depths, asked, judged, weights, parts)
         return judged, weights
 
     def places(self, rankings: list[NDArray[np.int32]], rows: range) -> tuple[Judged, Any]:
@@ -107,6 +123,14 @@ class Judge:
         for row, ranking in enumerate(rankings):
             _judge_places(ranking, row, self._given, self.depths, asked, judged, weights)
         return judged, weights
+
+    @cached_property
+    def _there(self) -> Mask:
+        """Return which codes there are among the candidates of each kind (2 x classes)."""
+        found, labels = self.direction.candidates, self.direction.candidates.labels
+        there = np.zeros((2, len(self.direction.classes.names)), np.bool_)
+        there[np.repeat(found.kind, np.diff(labels.offsets)), labels.codes] = True
+        return there
 
     @cached_property
     def _given(self) -> _Given:
@@ -134,14 +158,16 @@ class Judge:
 
 
 @numba.njit(cache=True, parallel=True)  # type: ignore[misc]
-def _judge_scores(scores, given, depths, asked, judged, weights, parts):  # type: ignore[no-untyped-def]
-    b, n = scores.shape
+def _judge_scores(scores, found, given, depths, asked, judged, weights, parts):  # type: ignore[no-untyped-def]
+    b, n = len(found), scores.shape[1]
     for part in numba.prange(parts):
         places, starts = np.empty(n, np.int32), np.empty(n + 1, np.int32)
         sorted_scores, room = np.empty(n), _workspace(n)
         for q in range(part * b // parts, (part + 1) * b // parts):
-            order_into(scores[q], places, sorted_scores, starts)
-            _judge(places, q, given, depths, asked, judged, weights, room)
+            order = places[: n if found[q] >= 0 else 0]
+            if len(order):
+                order_into(scores[found[q]], order, sorted_scores, starts)
+            _judge(order, q, given, depths, asked, judged, weights, room)
 
 
 @numba.njit(cache=True)  # type: ignore[misc]

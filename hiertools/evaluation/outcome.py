@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from hiertools.evaluation.distributions import Distances, Ground, distances
 from hiertools.evaluation.judging import Judge, Judged
 from hiertools.evaluation.relevance import Direction
+from hiertools.evaluation.sets import Rows
 from hiertools.profiling import stage, work
 
 Tick = Callable[[int], None]
@@ -37,19 +38,23 @@ class Outcome:
 def of_scores(
     judge: Judge,
     ground: Ground,
-    scores: Callable[[range], NDArray[np.float64]],
+    scores: Callable[[Rows], NDArray[np.float64]],
     *,
     batch_size: int,
     tick: Tick,
 ) -> Outcome:
-    """Return what scores come to, of which those of a block of queries are there at a time."""
+    """Return what scores come to, of which those of a block of queries are there at a time.
+
+    scores: of all candidates, for those queries whose rankings are looked at.
+    """
 
     def judged() -> Iterator[Block]:
         for rows in _blocks(len(judge.direction.queries), batch_size, tick):
+            ranked = judge.ranked(rows)
             with stage("searching"):
-                scored = scores(rows)
+                scored = scores(ranked)
             with stage("judging"):
-                found = judge.scores(scored, rows)
+                found = judge.scores(scored, rows, ranked=ranked)
             yield rows, *found
 
     return _outcome(judge, ground, judged())

@@ -73,13 +73,13 @@ class Direction:
         """Return the nodes among a query's classes and all below them."""
         return self.classes.at_or_below(self._own(query))
 
-    def asked(self, rows: range) -> Asked:
+    def asked(self, rows: range | Rows) -> Asked:
         """Return some of the queries for the compiled part."""
         bits = np.zeros((len(rows), 2, len(self.classes.names)), np.uint8)
         for row, query in enumerate(rows):
             self._mark(bits[row], self._own(query), self.queries.kind[query])
         *columns, members = self._excluded
-        own, first, last = (column[rows.start : rows.stop] for column in columns)
+        own, first, last = (column[np.asarray(rows, np.int64)] for column in columns)
         return Asked(bits, own, first, last, members)
 
     def _own(self, query: int) -> Codes:

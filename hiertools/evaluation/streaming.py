@@ -72,7 +72,7 @@ class Streamed:
             return outcome.of_scores(
                 judge,
                 ground,
-                lambda rows: scorer(points[rows.start : rows.stop]),
+                lambda rows: scorer(points[rows]),
                 batch_size=self.batch_size,
                 tick=tick,
             )

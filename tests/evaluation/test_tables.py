@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from hiertools.evaluation import outcome, parts, report, tables
+from hiertools.evaluation.judging import Judge
 from tests.evaluation.made import NAMES, TREE, hierarchy, items, plan, sides
 
 IMAGES = 30
@@ -171,3 +172,29 @@ def test_orders_of_classes(found, order, first):
     assert parts.class_order(found, plan(order=order))[0] == first
     listed = tuple(reversed(NAMES)) + ("unused",)
     assert parts.class_order(found, plan(listed=listed)) == NAMES[::-1]
+
+
+def test_rankings_that_nothing_is_said_of_are_not_made(found, monkeypatch):
+    """Boxes of classes that have none below them: without their scores all rows are the same."""
+    made = []
+
+    def search(judge, ground):
+        whole = np.random.default_rng(1).random(
+            (len(judge.direction.queries), len(judge.direction.candidates))
+        )
+
+        def scores(rows):
+            made.append(len(rows))
+            return whole[rows]
+
+        return outcome.of_scores(judge, ground, scores, batch_size=16, tick=lambda done: None)
+
+    def metrics():
+        done = parts.outcomes(found, GIVEN, search)
+        return report.metrics(found, GIVEN, done, None, {})
+
+    few = metrics()
+    asked, made[:] = sum(made), []
+    monkeypatch.setattr(Judge, "ranked", lambda self, rows: np.array(rows))
+    assert few == metrics()
+    assert asked < sum(made) - 20
