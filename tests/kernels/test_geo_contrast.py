@@ -195,15 +195,20 @@ def strided(rows):
 
 
 def compare_with_triton(world, case, *, places, device="cpu"):
-    """Compare losses and gradients of the Triton kernel with those of the definition."""
+    """Compare the Triton kernel with the definition."""
     from hiertools.kernels.gpu.geo_contrast import KERNEL
 
+    compare_with_definition(KERNEL, world, case, places=places, device=device)
+
+
+def compare_with_definition(kernel, world, case, *, places, device="cpu"):
+    """Compare losses and gradients of a kernel with those of the definition."""
     for name in (*NAMES, "u", "w", "positive"):
         setattr(world, name, strided(getattr(world, name)).to(device))
     rule = Rule(case[0], 1.25, case[1], case[2], 1.5)
     found, expected = (
         gradients(partial(chunked, kernel=kernel), world, rule, places)
-        for kernel in (KERNEL, DEFINITION)
+        for kernel in (kernel, DEFINITION)
     )
     where = f"{case}, {len(world.x)} x {len(world.y)}, places {places}"
     names = ("losses", *NAMES)
@@ -217,6 +222,19 @@ def compare_with_triton(world, case, *, places, device="cpu"):
             rtol=1e-4,
             msg=lambda m, n=name: f"{where}: {n}: {m}",
         )
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_compiled_loops_are_the_definition(case):
+    from hiertools.kernels.geo_loops import KERNEL
+
+    for n, m, d in ((7, 1300, 5), (0, 4, 5), (3, 1, 2), (300, 2000, 33)):
+        world = World(n, m, d=d, scale=0.5, dtype=torch.float32)
+        for places in (True, False):
+            compare_with_definition(KERNEL, world, case, places=places)
+    cold = World(5, 600, scale=4.0 if case[0] != "sphere" else 1.0, dtype=torch.float32)
+    cold.tau = torch.tensor(0.02)
+    compare_with_definition(KERNEL, cold, case, places=True)
 
 
 @pytest.mark.skipif(find_spec("triton") is None, reason="triton is not importable")
