@@ -110,17 +110,28 @@ def _diffused(
     scored = hypergraph.aggregate(links, made, alpha=alpha)
     for row in shortlist.barred.tolist():
         scored.pop(row, None)
+    own = _own(shortlist, gallery)
+    if own is not None and scored:  # no pair tells of an item and itself, and nothing is as like it
+        scored[own] = float(np.nextafter(max(scored.values()), np.inf))
     rows = np.array(list(scored), np.int64)
     values = np.array(list(scored.values()), np.float64)
     order = np.lexsort((gallery.ranks[rows], -values))
     told = {}
     if gallery.explain:
-        ways = {row: hypergraph.path(made, row, alpha=alpha) for row in scored}
+        ways = {
+            row: [row] if row == own else hypergraph.path(made, row, alpha=alpha) for row in scored
+        }
         told = {row: _told(shortlist.query, way, gallery) for row, way in ways.items()}
     masks = hypergraph.hulls(made) if gallery.masks else {}
     return _whole(
         shortlist, rows[order], values[order], told, {row: [mask] for row, mask in masks.items()}
     )
+
+
+def _own(shortlist: Shortlist, gallery: Gallery) -> int | None:
+    """Return the row of a query that is an item and may be its own hit, None if it is none."""
+    row = gallery.row(shortlist.query)
+    return None if row is None or row in shortlist.barred else row
 
 
 def _start(
@@ -159,7 +170,8 @@ def _found(
 
 
 def _told(query: str, rows: list[int], gallery: Gallery) -> dict[str, object]:
-    return {"path": [query, *(gallery.ids[row] for row in rows)]}
+    ids = [gallery.ids[row] for row in rows]
+    return {"path": ids if ids[0] == query else [query, *ids]}  # it may start from itself
 
 
 def _whole(

@@ -290,3 +290,26 @@ def test_a_query_that_is_its_own_first_hit_needs_no_features():
     assert made.ids[given.rows[0]] == "A"
     found = one(made, given, variant="bfs")
     assert {made.ids[row] for row in found.explained} == {"A", "B", "C"}
+
+
+@VARIANTS
+def test_a_query_that_is_an_item_is_its_own_first_hit_unless_it_is_barred(variant):
+    made = chain(LEFT, explain=True)
+    found = one(made, shortlist(made, "A"), variant=variant)
+    assert [made.ids[row] for row in found.rows] == ["A", "B", "C", "other"]
+    assert found.explained[0]["path"] == ["A"]
+    assert found.explained[1]["path"] == ["A", "B"]
+    assert found.explained[2]["path"] == ["A", "B", "C"]
+    assert (np.diff(found.scores) <= 0).all()
+    assert found.scores[0] > found.scores[1]
+    barred = one(made, shortlist(made, "A", barred=[0]), variant=variant)
+    assert 0 not in barred.rows
+    assert 0 not in barred.explained
+
+
+def test_a_query_that_is_an_item_of_no_pair_stays_where_it_is():
+    made = chain(LEFT)
+    given = shortlist(made, "other")
+    found = one(made, given)
+    np.testing.assert_array_equal(found.rows, given.rows)
+    np.testing.assert_array_equal(found.scores, given.scores)
