@@ -356,8 +356,8 @@ def of_reranking(folder: Path, run: Callable[..., None]) -> list[Path]:
     told: dict[str, Any] = {
         "spatial": {"inliers": 6, "tentative": 9, "matches": [[1.0, 2.0, 3.0, 4.0]]},
         "topological": {
-            "features": 4, "tentative": 5, "matches": [], "matches_total": 4,
-            "regions": [{"features": 4, "left": [], "right": []}],
+            "features": 4, "tentative": 5, "matches_total": 4,
+            "regions": [{"features": 4, "left": [], "right": [], "matches": []}],
         },
         "diffusion": {"path": ["q", "a"]},
         "superglobal": {"neighbours": ["b"]},

@@ -12,6 +12,7 @@ from hiertools.errors import UsageError, UserError
 if TYPE_CHECKING:
     from hiertools.files.masks import Mask
     from hiertools.plots.masks import Tile
+    from hiertools.plots.pictures import Picture
 
 
 def plot_masks(
@@ -70,10 +71,18 @@ def plot_masks(
             raise UsageError(f"--query {name}: {masks} has no masks of it")
     true = _by_query(read_masks(truth)[1]) if truth is not None else {}
     finder = Finder(images)
-    chosen = (query or list(found))[:rows]
-    grid = [_row(finder, name, found[name][:hits], true.get(name, [])) for name in chosen]
+    chosen = list(dict.fromkeys(query or found))[:rows]
+    names = str(masks), str(truth)
+    shown = {name: found[name][:hits] for name in chosen}
+    grid = [_row(finder, name, shown[name], true.get(name, []), names) for name in chosen]
     drawing.draw(output, grid, overwrite=overwrite)
-    say(f"{output}: masks of {len(chosen):,} of {len(found):,} queries")
+    undrawn = sum(
+        mask.image not in {hit.image for hit in shown[name]}
+        for name in chosen
+        for mask in true.get(name, [])
+    )
+    more = f"; {undrawn:,} true masks are not of the hits drawn" if undrawn else ""
+    say(f"{output}: masks of {len(chosen):,} of {len(found):,} queries{more}")
 
 
 def _by_query(found: "list[Mask]") -> "dict[str, list[Mask]]":
@@ -83,31 +92,44 @@ def _by_query(found: "list[Mask]") -> "dict[str, list[Mask]]":
     return queries
 
 
-def _row(finder: Any, query: str, found: "list[Mask]", true: "list[Mask]") -> "list[Tile]":
+def _row(
+    finder: Any, query: str, found: "list[Mask]", true: "list[Mask]", names: tuple[str, str]
+) -> "list[Tile]":
+    """Return the tiles of a query. names: of the files of masks and of true ones, for messages."""
     from hiertools.plots.masks import Tile
 
     truths = {mask.image: mask for mask in true}
     tiles = [Tile(picture_of(finder, query), f"query {query}")]
-    for rank, mask in enumerate(found, 1):
+    for mask in found:
         shown = picture_of(finder, mask.image)
-        sides = _drawn(mask), _drawn(truths.get(mask.image))
-        tiles.append(Tile(
-            shown, f"{rank}  {mask.image}", sides[0][0], sides[1][0], sides[0][1], sides[1][1]
-        ))  # fmt: skip
+        polygons, pixels = _drawn(mask, shown, names[0])
+        right, right_pixels = _drawn(truths.get(mask.image), shown, names[1])
+        name = mask.image if mask.rank is None else f"{mask.rank}  {mask.image}"
+        tiles.append(Tile(shown, name, polygons, right, pixels, right_pixels))
     return tiles
 
 
-def _drawn(mask: "Mask | None") -> Any:
-    """Return the polygons of a mask, and its pixels if it is a run-length encoding."""
+def _drawn(mask: "Mask | None", shown: "Picture", name: str) -> Any:
+    """Return the polygons of a mask, and its pixels if it is a run-length encoding.
+
+    Raises `UserError` for one that does not fit its picture.
+    """
+    from hiertools.files.masks import check_inside
     from hiertools.metrics import masks
 
     if mask is None:
         return [], None
-    if mask.rle is None or mask.size is None:
+    where, size = f"{name}: {mask.place}", (shown.height, shown.width)
+    if mask.size not in (None, size):
+        raise UserError(
+            f"{where}: {mask.image!r} is of {mask.size} pixels (height, width), and its picture of"
+            f" {size}; name the folder of the images that the masks are of"
+        )
+    for polygon in mask.polygons:
+        check_inside(polygon, size, f"{where}: the picture of {mask.image!r}")
+    if mask.rle is None:
         return mask.polygons, None
     try:
-        return [], masks.decode(masks.of_rle(mask.rle["counts"], mask.size))
+        return [], masks.decode(masks.of_rle(mask.rle["counts"], size))
     except masks.BadMaskError as error:
-        raise UserError(
-            f"{mask.place}: the mask of {mask.image!r} cannot be read: {error}"
-        ) from None
+        raise UserError(f"{where}: the mask of {mask.image!r} cannot be read: {error}") from None

@@ -5,26 +5,22 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from hiertools import plugins
 from hiertools.commands.options import Overwrite, Seed
 from hiertools.errors import UsageError, UserError
 
 if TYPE_CHECKING:
-    from hiertools.files.local_features import LocalFeatures
-    from hiertools.plots.matches import Group
-    from hiertools.reranking.assembling import Features
-
-METHODS = ("spatial", "topological")
+    from hiertools.commands.matched import Matched
+    from hiertools.plots.pictures import Picture
 
 
 def plot_matches(
     left: Annotated[
         str | None,
-        typer.Argument(metavar="[LEFT", help="The id of an image.", show_default=False),
+        typer.Argument(metavar="[LEFT]", help="The id of an image.", show_default=False),
     ] = None,
     right: Annotated[
         str | None,
-        typer.Argument(metavar="RIGHT]", help="The id of another.", show_default=False),
+        typer.Argument(metavar="[RIGHT]", help="The id of another.", show_default=False),
     ] = None,
     images: Annotated[
         list[Path] | None,
@@ -37,6 +33,14 @@ def plot_matches(
         typer.Option(
             metavar="H5",
             help="Local features of both images, which are verified now; may come again.",
+            show_default=False,
+        ),
+    ] = None,
+    index: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="INDEX",
+            help="With --local: the index of which LEFT or RIGHT is a box.",
             show_default=False,
         ),
     ] = None,
@@ -77,19 +81,27 @@ def plot_matches(
     Outlines are the hulls of the inliers, or of the regions that hang together.
     """
     options = dict(locals())
+    from hiertools.commands import matched
     from hiertools.files import atomic
     from hiertools.images import Finder
     from hiertools.plots import figure, matches
+    from hiertools.terminal import say
 
     figure.check_format(output)
     atomic.check_writable(output, overwrite=overwrite)
     _check(options)
-    pair, groups, about = _explained(options) if results else _verified(options)
+    if results is not None and query is not None:
+        found = matched.explained(results, query, hit)
+    else:
+        found = matched.verified(options)
     finder = Finder(images or [])
-    shown = (picture_of(finder, pair[0]), picture_of(finder, pair[1]))
-    title = f"{pair[0]}   |   {pair[1]}\n{about}"
-    matches.draw(output, shown, groups, title, overwrite=overwrite)
-    _say(output, about)
+    shown = picture_of(finder, found.left), picture_of(finder, found.right)
+    _check_fit(found, shown)
+    lines, left_out = matched.lined(found)
+    about = found.about + left_out
+    title = f"{found.left}   |   {found.right}\n{about}"
+    matches.draw(output, shown, found.groups, lines, title, overwrite=overwrite)
+    say(f"{output}: {about}")
 
 
 def _check(given: dict[str, Any]) -> None:
@@ -103,116 +115,45 @@ def _check(given: dict[str, Any]) -> None:
             raise UsageError("two images are needed, and their local features: --local H5")
         if given["query"] or given["hit"]:
             raise UsageError("--query and --hit are for --results")
-    elif given["local"] or given["method"] != "spatial":
-        raise UsageError("--results say what was verified: --local and --method do not apply")
+    elif given["local"] or given["index"] or given["method"] != "spatial":
+        raise UsageError(
+            "--results say what was verified: --local, --index and --method do not apply"
+        )
     elif not given["query"]:
         raise UsageError("--results needs --query ID")
 
 
-def _verified(given: dict[str, Any]) -> "tuple[tuple[str, str], list[Group], str]":
-    """Return the ids, and the matches of two images as a method finds them now."""
-    from hiertools.files.local_features import read_local
-    from hiertools.reranking.assembling import Features
-
-    features = Features([read_local(path) for path in given["local"]], {})
-    left, right = (_of(features, given[side], given["local"][0]) for side in ("left", "right"))
-    choice = plugins.parse(plugins.RERANKERS, given["method"])
-    name = choice.member.name
-    if name not in METHODS:
-        raise UsageError(f"--method {name}: has no matches; take {' or '.join(METHODS)}")
-    usual = {option.name: option.default for option in choice.member.options}
-    options = {**usual, **choice.options, "seed": given["seed"]}
-    groups, about = (_regions if name == "topological" else _inliers)(left, right, options)
-    return (given["left"], given["right"]), groups, about
-
-
-def _of(features: "Features", key: str, name: Path) -> "LocalFeatures":
-    found = features.of(key)
-    if found is None:
-        raise UserError(f"{name}: has no local features of {key!r}")
-    return found
-
-
-def _inliers(
-    left: "LocalFeatures", right: "LocalFeatures", options: dict[str, Any]
-) -> "tuple[list[Group], str]":
-    from hiertools.local.hulls import hull
-    from hiertools.local.verification import Matching, verify
-    from hiertools.plots.matches import Group
-
-    names = ("ratio", "pixels", "model", "least", "seed")
-    pair = verify(left, right, Matching(**{name: options[name] for name in names}))
-    points = pair.points.astype(float)
-    group = Group(points, hull(points[:, :2]), hull(points[:, 2:]))
-    return [group], f"{len(pair):,} inliers of {pair.tentative:,} matches"
-
-
-def _regions(
-    left: "LocalFeatures", right: "LocalFeatures", options: dict[str, Any]
-) -> "tuple[list[Group], str]":
-    from hiertools.local.topology import Topology, verify
-    from hiertools.plots.matches import Group
-
-    names = ("ratio", "radius", "agree", "least", "shift", "checks")
-    found = verify(left, right, Topology(**{name: options[name] for name in names}))
-    groups = [Group(each.points.astype(float), each.left, each.right) for each in found.regions]
-    return groups, f"{len(found):,} regions, {found.largest:,} features in the largest"
-
-
-def _explained(given: dict[str, Any]) -> "tuple[tuple[str, str], list[Group], str]":
-    """Return the ids, and the matches that results tell of a query and a hit."""
-    from hiertools.files.results import read_results
-
-    path, query = given["results"], given["query"]
-    for ranking in read_results(path)[1]:
-        if ranking.query == query:
-            break
-    else:
-        raise UserError(f"{path}: has no query {query!r}")
-    told = zip(ranking.ids, ranking.explained or [None] * len(ranking.ids), strict=True)
-    for key, explained in told:
-        if given["hit"] not in (None, key):
-            continue
-        for name, about in (explained or {}).items():
-            if isinstance(about, dict) and (about.get("matches") or given["hit"] == key):
-                return (query, key), *_told(name, about)
-        if given["hit"] == key:
-            raise UserError(f"{path}: says nothing of {key!r}; re-rank with --explain")
-    what = "no hit with matches" if given["hit"] is None else f"no hit {given['hit']!r}"
-    raise UserError(f"{path}: {query!r} has {what}; re-rank with --explain")
-
-
-def _told(name: str, about: dict[str, Any]) -> "tuple[list[Group], str]":
+def _check_fit(found: "Matched", shown: "tuple[Picture, Picture]") -> None:
+    """Raise `UserError` for matches that are outside of a picture, which is then another one."""
     import numpy as np
 
-    from hiertools.local.hulls import hull
-    from hiertools.plots.matches import Group
-
-    points = np.array(about.get("matches", []), float).reshape(-1, 4)
-    regions = about.get("regions", [])
-    groups = [Group(points[:0], each["left"], each["right"]) for each in regions]
-    whole = ([], []) if regions else (hull(points[:, :2]), hull(points[:, 2:]))
-    counts = [
-        f"{about[key]:,} {key}" for key in ("inliers", "features", "tentative") if key in about
-    ]
-    return [Group(points, *whole), *groups], f"{name}: {', '.join(counts) or 'no matches'}"
+    for side, (key, picture) in enumerate(zip((found.left, found.right), shown, strict=True)):
+        for group in found.groups:
+            outline = group.right if side else group.left
+            places = [*group.matches[:, 2 * side : 2 * side + 2], *outline]
+            if not picture.holds(np.array(places).reshape(-1, 2)):
+                raise UserError(
+                    f"{found.source}: has places outside of the picture of {key!r}, which has"
+                    f" {picture.width:g} x {picture.height:g} pixels; name the folder of the images"
+                    " that were matched"
+                )
 
 
 def picture_of(finder: Any, key: str) -> Any:
-    """Return the picture of an image. Raises `UserError` if there is none that can be used."""
+    """Return the picture of an image, or of the image that a box IMAGE#N is in.
+
+    Raises `UserError` if there is none that can be used.
+    """
     from hiertools.images import BadImageError, open_rgb
     from hiertools.plots.pictures import picture
 
     path = finder.find(key)
+    image, _, number = key.rpartition("#")
+    if path is None and image and number.isdecimal():
+        path = finder.find(image)
     if path is None:
         raise UserError(f"no picture of {key!r} below the folders of --images")
     try:
         return picture(open_rgb(path))
     except BadImageError as error:
         raise UserError(f"{path}: cannot be used: {error}") from None
-
-
-def _say(output: Path, about: str) -> None:
-    from hiertools.terminal import say
-
-    say(f"{output}: {about}")

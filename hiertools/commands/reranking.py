@@ -13,6 +13,7 @@ from hiertools.plugins import Choice
 if TYPE_CHECKING:
     from hiertools.files.embeddings import Embeddings
     from hiertools.files.index import Index
+    from hiertools.files.items import Items
     from hiertools.files.json import Document
     from hiertools.files.provenance import Run
     from hiertools.files.rankings import Ranking
@@ -51,7 +52,7 @@ def _rerank(run: "Run", given: dict[str, Any], copy: Path, start: float) -> None
         )
     drive = _drive(run, given, index, sha256, header, start)
     masks: list[Document] = []
-    lines = drive.rankings(_falling(rankings, given), _keep(masks, drive.gallery))
+    lines = drive.rankings(_falling(rankings, given), _keep(masks, drive.gallery, index.items))
     first = list(islice(lines, 1))  # what is wrong is said before anything is written
     reranked = [*header.get("reranked", []), described(given["choice"])]
     about = {"index": sha256, **header, "reranked": reranked}
@@ -204,12 +205,24 @@ def _points(queries: "list[tuple[Path, Embeddings]]", index: "Index") -> "dict[s
 
 
 def _keep(
-    masks: "list[Document]", gallery: "Gallery"
-) -> "Callable[[str, str, list[Polygon]], None]":
-    def keep(query: str, hit: str, polygons: "list[Polygon]") -> None:
+    masks: "list[Document]", gallery: "Gallery", table: "Items"
+) -> "Callable[[str, str, int, list[Polygon]], None]":
+    """Return what notes a mask of a hit: of its image once, whichever boxes of it are hits."""
+    from hiertools.reranking.assembling import boxes_of
+
+    boxes = boxes_of(table)
+    known: dict[tuple[str, str], Document] = {}
+
+    def keep(query: str, hit: str, rank: int, polygons: "list[Polygon]") -> None:
+        image = boxes[hit][0] if hit in boxes else hit
+        if (query, image) in known:
+            there = known[query, image]["polygons"]
+            there += [polygon for polygon in polygons if polygon not in there]
+            return
         size = gallery.size(hit)
         about: Document = {} if size is None else {"size": [size[1], size[0]]}
-        masks.append({"query": query, "image": hit, "polygons": polygons, **about})
+        found: Document = {"query": query, "image": image, "rank": rank, "polygons": [*polygons]}
+        masks.append(known.setdefault((query, image), {**found, **about}))
 
     return keep
 

@@ -1,7 +1,7 @@
 """masks: where in an image the object of a query is, as JSON Lines, with or without a header.
 
-A line is `{query, image, polygons | rle, size?, level?}`, those of a query in rank order. A mask
-is polygons, each a list of corners [x, y] in pixels or, as in COCO, of x and y in turn; or a
+A line is `{query, image, polygons | rle, rank?, size?, level?}`, those of a query in rank order. A
+mask is polygons, each a list of corners [x, y] in pixels or, as in COCO, of x and y in turn; or a
 run-length encoding of COCO, `{size: [height, width], counts: text or whole numbers}`.
 """
 
@@ -31,7 +31,8 @@ class Mask:
     """Where an object is in an image, and where that stands in its file.
 
     polygons: may be none, for nowhere; rle: in their place, `size` and `counts`; size: height and
-    width in pixels, None if they are not known; level: how hard it is to see, of a truth.
+    width in pixels, None if they are not known; level: how hard it is to see, of a truth; rank: of
+    the image among the hits, from 1, None if it is not known.
     """
 
     query: str
@@ -41,6 +42,7 @@ class Mask:
     size: tuple[int, int] | None
     level: str | None
     place: str
+    rank: int | None = None
 
 
 def write_masks(
@@ -92,7 +94,17 @@ def _mask(line: Fields) -> Mask:
     else:
         polygons = [_polygon(line, each, size) for each in line.list("polygons")]
     level = line.one_of("level", LEVELS) if "level" in document else None
-    return Mask(line.text("query"), line.text("image"), polygons, rle, size, level, line.place)
+    rank = _rank(line) if "rank" in document else None
+    return Mask(
+        line.text("query"), line.text("image"), polygons, rle, size, level, line.place, rank
+    )
+
+
+def _rank(line: Fields) -> int:
+    rank = line.count("rank")
+    if not rank:
+        raise UserError(f"{line.name}: {line.place}: ranks are from 1")
+    return rank
 
 
 def _size(line: Fields, found: list[Any]) -> tuple[int, int]:

@@ -44,19 +44,16 @@ def draw(path: Path, rows: Sequence[Sequence[Tile]], *, overwrite: bool) -> None
 
 def _tile(axes: figure.Axes, tile: Tile) -> None:
     pictures.show(axes, tile.shown)
-    extent = (0, tile.shown.width, tile.shown.height, 0)
     for polygon in tile.found:
         axes.fill(*np.array(polygon).T, color=FOUND, alpha=TINT, linewidth=0)
         pictures.outline(axes, polygon, FOUND, linewidth=1.2)
     if tile.found_pixels is not None:
-        tint = np.zeros((*tile.found_pixels.shape, 4))
-        tint[tile.found_pixels] = (1.0, 0.82, 0.25, TINT)
-        axes.imshow(tint, extent=extent, interpolation="nearest")
+        pictures.tint(axes, tile.shown, tile.found_pixels, FOUND, TINT)
+        pictures.contour(axes, tile.shown, tile.found_pixels, FOUND, linewidth=1.2)
     for polygon in tile.true:
         pictures.outline(axes, polygon, TRUE, linewidth=1.2, linestyle="--")
     if tile.true_pixels is not None:
-        axes.contour(tile.true_pixels, levels=[0.5], colors=[TRUE], linewidths=1.2, extent=extent,
-                     origin="upper")  # fmt: skip
+        pictures.contour(axes, tile.shown, tile.true_pixels, TRUE, linewidth=1.2, linestyle="--")
     axes.set_xlim(0, tile.shown.width)
     axes.set_ylim(tile.shown.height, 0)
     axes.set_title(_short(tile.name), fontsize=7, pad=3)

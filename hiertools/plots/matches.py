@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import cycle
 from pathlib import Path
 
 import numpy as np
@@ -12,7 +13,6 @@ from hiertools.plots.pictures import Picture, Polygon
 
 HEIGHT_INCHES = 3.6
 GAP = 0.02  # between the pictures, by the height
-MOST_LINES = 120
 COLOURS = ("#ffd23f", "#3bceac", "#ee4266", "#56a3ff", "#ff9f1c", "#c77dff", "#b8de29", "#ffffff")
 
 
@@ -26,23 +26,24 @@ class Group:
 
 
 def draw(
-    path: Path, shown: tuple[Picture, Picture], groups: Sequence[Group], title: str, *,
-    overwrite: bool,
+    path: Path, shown: tuple[Picture, Picture], groups: Sequence[Group],
+    lined: Sequence[NDArray[np.int64]], title: str, *, overwrite: bool,
 ) -> None:  # fmt: skip
-    """Draw two pictures in one height, the matches of each group in a colour of its own."""
+    """Draw two pictures in one height, the matches of each group in a colour of its own.
+
+    lined: of each group the rows of the matches that have a line; all have dots.
+    """
     left, right = shown
     scale = left.height / right.height
     start = left.width + GAP * left.height
     width = HEIGHT_INCHES * (start + right.width * scale) / left.height
     move = np.array([0.0, 0.0, start, 0.0]), np.array([1.0, 1.0, scale, scale])
-    total = sum(len(group.matches) for group in groups)
     size = (width, HEIGHT_INCHES + 0.4)
     with figure.drawing(path, rows=1, columns=1, size=size, overwrite=overwrite) as ((axes,),):
         pictures.show(axes, left)
         pictures.show(axes, right, left=start, scale=scale)
-        for group, colour in zip(groups, _colours(len(groups)), strict=True):
-            lines = group.matches * move[1] + move[0]
-            _lines(axes, lines, colour, MOST_LINES / max(total, MOST_LINES))
+        for group, rows, colour in zip(groups, lined, cycle(COLOURS), strict=False):
+            _lines(axes, group.matches * move[1] + move[0], rows, colour)
             for polygon, place, factor in ((group.left, 0.0, 1.0), (group.right, start, scale)):
                 if polygon:
                     moved = [(x * factor + place, y * factor) for x, y in polygon]
@@ -53,15 +54,11 @@ def draw(
         axes.set_title(title)
 
 
-def _colours(count: int) -> list[str]:
-    return [COLOURS[i % len(COLOURS)] for i in range(count)]
-
-
-def _lines(axes: figure.Axes, lines: NDArray[np.float64], colour: str, share: float) -> None:
-    """Draw all ends of matches, and lines between the ends of so large a share of them."""
+def _lines(
+    axes: figure.Axes, lines: NDArray[np.float64], rows: NDArray[np.int64], colour: str
+) -> None:
+    """Draw all ends of matches, and lines between the ends of those in some rows."""
     for ends in (lines[:, :2], lines[:, 2:]):
         axes.plot(*ends.T, ".", color=colour, markersize=2.0, alpha=0.9)
-    count = int(np.ceil(share * len(lines)))
-    for row in np.unique(np.linspace(0, len(lines) - 1, count).round().astype(int)):
-        x0, y0, x1, y1 = lines[row]
+    for x0, y0, x1, y1 in lines[rows]:
         axes.plot([x0, x1], [y0, y1], color=colour, linewidth=0.5, alpha=0.55)

@@ -10,12 +10,13 @@ from collections.abc import Iterable, Iterator, Sequence
 import numpy as np
 
 from hiertools.files.json import Document
+from hiertools.local.thinning import thinned
 from hiertools.local.topology import Regions, Topology, verify
 from hiertools.reranking.fusion import check_options, fuse
 from hiertools.reranking.gallery import Gallery
 from hiertools.reranking.shortlist import Polygon, Reranked, Shortlist
 
-MATCHES = 200  # that are told of a hit, at the most
+MATCHES = 200  # of all regions that are told of a hit, at the most
 
 
 def rerank(
@@ -82,22 +83,22 @@ def _regions(
 
 
 def _explained(found: Regions) -> Document:
-    """Say how many matches hang together, in which regions, and where they are."""
-    points = [region.points for region in found.regions]
-    matches = np.vstack([*points, np.empty((0, 4), np.float32)])
+    """Say how many matches hang together, in which regions, and where some of each are."""
+    sizes = [len(region) for region in found.regions]
+    regions: list[Document] = [
+        {
+            "features": len(region),
+            "left": _rounded(region.left),
+            "right": _rounded(region.right),
+            "matches": _rounded(region.points[rows].tolist()),
+        }
+        for region, rows in zip(found.regions, thinned(sizes, MATCHES), strict=True)
+    ]
     return {
         "features": found.largest,
         "tentative": found.tentative,
-        "regions": [
-            {
-                "features": len(region),
-                "left": _rounded(region.left),
-                "right": _rounded(region.right),
-            }
-            for region in found.regions
-        ],
-        "matches": _rounded(matches[:MATCHES].tolist()),
-        "matches_total": len(matches),
+        "regions": regions,
+        "matches_total": sum(sizes),
     }
 
 

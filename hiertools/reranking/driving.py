@@ -58,11 +58,12 @@ class Drive:
     tally: Tally = field(default_factory=Tally)
 
     def rankings(
-        self, rankings: Iterable[Ranking], masked: Callable[[str, str, list[Polygon]], None]
+        self, rankings: Iterable[Ranking], masked: Callable[[str, str, int, list[Polygon]], None]
     ) -> Iterator[Ranking]:
         """Yield every ranking, re-ranked or as it was, in order.
 
-        masked: is told the query, the hit and the polygons of each mask, in the order of the hits.
+        masked: is told the query, the hit, its rank from 1 and the polygons of each mask, in the
+        order of the hits.
         """
         start = time.monotonic()
         waiting: deque[tuple[Ranking, bool]] = deque()
@@ -70,9 +71,10 @@ class Drive:
         for reranked in self.method(self._given(source, waiting), self.gallery):
             yield from self._skipped(waiting)
             ranking = self._again(waiting.popleft()[0], reranked)
-            for key, row in zip(ranking.ids, reranked.rows.tolist(), strict=False):
+            hits = zip(ranking.ids, reranked.rows.tolist(), strict=False)
+            for rank, (key, row) in enumerate(hits, 1):
                 if row in reranked.masks:
-                    masked(ranking.query, key, reranked.masks[row])
+                    masked(ranking.query, key, rank, reranked.masks[row])
             self.tally.done += 1
             self.tally.seconds = time.monotonic() - start
             yield ranking

@@ -218,7 +218,9 @@ def test_masks_are_where_the_query_is_in_the_hits(capsys):
         if SCENES[key] == SCENES[ranking.query]
     ]
     assert [(mask.query, mask.image) for mask in masks] == expected
+    places = {ranking.query: ranking.ids for ranking in read()[1]}
     for mask in masks:
+        assert places[mask.query][mask.rank - 1] == mask.image
         assert mask.size == (768, 1024)
         whole = hull(features[mask.image].frames[:, :2])
         np.testing.assert_allclose(mask.polygons[0], whole, atol=1e-3)
@@ -400,6 +402,23 @@ def boxes():
 
 
 BOXES = {"": 0, "#0": 1, "#1": 1}
+
+
+def test_masks_of_boxes_are_of_their_images_each_once(boxes):
+    asked = ["query", "b-index.h5", "b.h5", "--exclude", "self", "--only", "any", "-k", "11", "-q"]
+    assert main([*asked, "-o", "b.jsonl"]) == 0
+    more = ("--local", "local.h5", "--masks", "masks.jsonl")
+    assert rerank("b.jsonl", "spatial:tau=4,least=4", *more, index="b-index.h5") == 0
+    masks = read_masks(Path("masks.jsonl"))[1]  # no image is there twice
+    assert {mask.image for mask in masks} == set(IMAGES[:4])
+    best = {(r.query, key): n for r in read()[1] for n, key in enumerate(r.ids, 1)}
+    several = 0
+    for mask in masks:
+        hits = [n for box in BOXES if (n := best.get((mask.query, mask.image + box)))]
+        assert mask.rank in hits
+        assert mask.size == (768, 1024)
+        several += len(mask.polygons) > 1
+    assert several
 
 
 def test_boxes_have_the_features_of_their_image_that_are_inside(boxes):

@@ -12,7 +12,7 @@ from hiertools.files.masks import check, describe, read_masks, write_masks
 
 SQUARE = [[1, 1], [5.5, 1], [5.5, 4]]
 LINES = [
-    {"query": "q", "image": "a", "polygons": [SQUARE, SQUARE], "size": [6, 8]},
+    {"query": "q", "image": "a", "rank": 3, "polygons": [SQUARE, SQUARE], "size": [6, 8]},
     {"query": "q", "image": "b", "polygons": []},
     {"query": "r", "image": "a", "rle": {"size": [2, 3], "counts": [1, 4, 1]}, "level": "hard"},
     {"query": "r", "image": "b", "rle": {"size": [2, 3], "counts": "11O"}, "size": [2, 3]},
@@ -51,6 +51,7 @@ def test_what_is_written_comes_back(tmp_path):
     assert found[1].polygons == []
     assert [one.rle for one in found] == [None, None, LINES[2]["rle"], LINES[3]["rle"]]
     assert [one.size for one in found] == [(6, 8), None, (2, 3), (2, 3)]
+    assert [one.rank for one in found] == [3, None, None, None]
     assert [one.level for one in found] == [None, None, "hard", None]
     assert [one.place for one in found] == ["line 2", "line 3", "line 4", "line 5"]
     save(
@@ -116,6 +117,8 @@ WRONG = [
     (mask(polygons=[[[1, 1], [2, 2], [-1.5, 3]]]), "the corner -1.5, 3 is outside of the image"),
     (mask(polygons=[SQUARE], size=[6, 4]), "the corner 5.5, 1 is outside of the image"),
     (mask(polygons=[SQUARE], size=[2, 9]), "the corner 5.5, 4 is outside of the image"),
+    (mask(rank=0), "ranks are from 1"),
+    (mask(rank="first"), "rank is not a whole number"),
     (mask(size=[6]), r"size is not \[height, width\]"),
     (mask(size=[6, 8.0]), r"size is not \[height, width\]"),
     (mask(size=[0, 8]), r"size is not \[height, width\]"),

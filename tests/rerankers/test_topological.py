@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from hiertools.errors import UsageError, UserError
+from hiertools.local.thinning import thinned
 from hiertools.local.topology import Topology, verify
 from hiertools.rerankers.topological import MATCHES, rerank
 from tests.local import scenes_made as scenes
@@ -67,7 +68,7 @@ def test_hits_are_explained():
     (found,) = rerank([shortlist], gallery, top=5)
     assert set(found.explained) == {0, 1, 2, 3, 4}
     assert found.explained[0]["features"] == 0
-    assert found.explained[0]["regions"] == found.explained[0]["matches"] == []
+    assert found.explained[0]["regions"] == []
     told = json.loads(json.dumps(found.explained[4]))
     regions = verify(
         QUERY, FOLDED,
@@ -76,8 +77,31 @@ def test_hits_are_explained():
     assert told["features"] == regions.largest
     assert [region["features"] for region in told["regions"]] == [len(r) for r in regions.regions]
     assert told["matches_total"] == sum(len(region) for region in regions.regions)
-    np.testing.assert_allclose(told["matches"], regions.regions[0].points[:MATCHES], atol=0.0501)
+    sizes = [len(region) for region in regions.regions]
+    for region, one, rows in zip(
+        told["regions"], regions.regions, thinned(sizes, MATCHES), strict=True
+    ):
+        np.testing.assert_allclose(region["matches"], one.points[rows], atol=0.0501)
     assert told["tentative"] == regions.tentative
+
+
+def test_every_region_has_matches_that_are_told():
+    moves = [((50, 50, 450, 450), (500, 250)), ((600, 100, 800, 250), (-500, 450))]
+    twice = scenes.patches(QUERY, moves)[0]
+    made_up = made.gallery(
+        [(1, 0)], {"q": (1, 0)}, features={"q": QUERY, "i0": twice}, explain=True
+    )
+    (found,) = rerank([made.shortlist(made_up, "q")], made_up)
+    told = found.explained[0]
+    sizes = [region["features"] for region in told["regions"]]
+    counts = [len(region["matches"]) for region in told["regions"]]
+    assert len(counts) == 2
+    assert sum(counts) == MATCHES < told["matches_total"] == sum(sizes)
+    assert counts[1] == min(sizes[1], MATCHES // 2)
+    for region in told["regions"]:  # from its first to its last
+        x = np.array(region["left"])[:, 0]
+        places = np.array(region["matches"])[:, 0]
+        assert x.min() <= places.min() < places.max() <= x.max()
 
 
 def test_nothing_is_told_unless_it_is_wanted():
