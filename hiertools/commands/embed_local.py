@@ -15,7 +15,8 @@ if TYPE_CHECKING:
 NOT_OF_LOCAL: dict[str, Any] = {
     "encoder": "lite0", "boxes": None, "format": "auto", "only": None, "min_size": 1,
     "min_area": Decimal("0"), "max_area": Decimal("1"), "blur": 0.0, "text": False, "ids": None,
-    "key": None, "logits": False, "device": "auto", "precision": "auto", "batch_size": 32,
+    "key": None, "logits": False, "device": "auto", "precision": "auto", "engine": "auto",
+    "batch_size": 32,
 }  # fmt: skip
 OF_LOCAL: dict[str, Any] = {"keypoints": 2000, "max_side": 1024}
 OF_PICTURES: dict[str, Any] = {

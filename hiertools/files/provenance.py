@@ -20,6 +20,7 @@ LIBRARIES = {  # the packages that a module may come from
     "h5py": ("h5py",),
     "numba": ("numba",),
     "numpy": ("numpy",),
+    "onnxruntime": ("onnxruntime", "onnxruntime-gpu"),
     "open_clip": ("open_clip_torch",),
     "ot": ("pot",),
     "PIL": ("pillow",),

@@ -37,6 +37,7 @@ def test_both_engines_give_the_same_and_are_recorded(tmp_path, photos, options):
     auto = embedded(tmp_path / "auto.h5", photos, *options)
     plain = embedded(tmp_path / "torch.h5", photos, "--engine", "torch", *options)
     assert (auto.meta["engine"], plain.meta["engine"]) == ("onnx", "torch")
+    assert "onnxruntime" in auto.chain[-1]["libraries"]
     assert auto.meta["config"] != plain.meta["config"]
     a, b = (np.asarray(each.vectors, np.float64) for each in (auto, plain))
     lengths = np.linalg.norm(a, axis=1) * np.linalg.norm(b, axis=1)

@@ -104,6 +104,7 @@ def test_a_stopped_run_goes_on_to_the_same_bytes(folder, monkeypatch, capsys):
     [
         (("photos", "--encoder", "timm:x"), "--encoder does not apply"),
         (("photos", "--text"), "--text does not apply"),
+        (("photos", "--engine", "onnx"), "--engine does not apply"),
         (("photos", "--batch-size", "3"), "--batch-size does not apply"),
         (("photos", "--made-by", "x"), "--made-by is for --from"),
         (("photos", "-o", "-"), "HDF5 cannot go through a pipe"),
