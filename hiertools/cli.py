@@ -1,9 +1,9 @@
 """The program: its commands in the order of the data flow, and what an error looks like."""
 
-import ast
 import importlib
 import inspect
 import os
+import re
 import sys
 import traceback
 import warnings
@@ -161,13 +161,12 @@ def _function(name: str) -> str:
 
 
 def _summary(name: str) -> str:
-    """Return the first line of a command's docstring, without importing it."""
+    """Return the first line of a command's docstring, without importing or parsing it."""
     function = _function(name)
     path = Path(__file__).parent / "commands" / f"{function}.py"
-    for node in ast.parse(path.read_text(encoding="utf-8")).body:
-        if isinstance(node, ast.FunctionDef) and node.name == function:
-            return (ast.get_docstring(node) or "").partition("\n")[0]
-    return ""
+    text = path.read_text(encoding="utf-8").partition(f"\ndef {function}(")[2]
+    found = re.search(r'^\) -> None:\n    """(.*?)(?:"""|$)', text, re.MULTILINE)
+    return found[1] if found else ""
 
 
 def _measured(command: Callable[..., None]) -> Callable[..., None]:

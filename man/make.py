@@ -12,6 +12,7 @@ import ast
 import re
 import sys
 from collections.abc import Callable
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -92,6 +93,7 @@ def command(verb: str) -> Any:
     return found
 
 
+@cache
 def _program(verb: str = "") -> Any:
     return typer.main.get_command(cli.build(verb))
 

