@@ -1,8 +1,8 @@
 """`hiertools evaluate geo`: the real command on a few places, each number by hand."""
 
 import json
-import re
 import math
+import re
 
 import numpy as np
 import pytest
