@@ -95,8 +95,9 @@ def members(family: Family) -> dict[str, Member]:
 
 
 def listing(family: Family) -> str:
-    """Return the members as one line for `--help`."""
-    return ", ".join(member.spelling() for member in members(family).values())
+    """Return the members as one line for `--help`, which may be broken between options."""
+    spelled = ", ".join(member.spelling() for member in members(family).values())
+    return spelled.replace("][", "] [")
 
 
 def parse(family: Family, spec: str) -> Choice:

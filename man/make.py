@@ -252,7 +252,6 @@ def prose(text: str) -> str:
     escaped = re.sub(r"\\\(ga(.+?)\\\(ga", r"\\fB\1\\fR", escaped)
     escaped = re.sub(r"(?<![\w\\])(\\-\\-[a-z]+(?:\\-[a-z]+)*)", r"\\fB\1\\fR", escaped)
     escaped = re.sub(r"(?<=[\w)])\\-(?=\w)", "-", escaped)  # a hyphen of a compound word
-    escaped = escaped.replace("][", r"]\:[")  # where a long word may be broken
     lines = re.sub(r"(?<=[\w)]\.) (?=[A-Z])", "\n", escaped)
     return re.sub(r"(?m)^([.'])", r"\\&\1", lines)
 

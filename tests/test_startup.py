@@ -1,5 +1,6 @@
 """`--help` and completion import nothing heavy; what the program says of itself."""
 
+import re
 import subprocess
 import sys
 
@@ -37,6 +38,18 @@ def test_help_of_a_command_is_light(command):
     assert result.returncode == 0
     assert result.stderr == "loaded:\n"
     assert f"Usage: hiertools {command}" in result.stdout.replace("-c ", "hiertools ")
+
+
+@pytest.mark.parametrize(
+    ("command", "option"),
+    [("rerank", "--method"), ("train parts", "--loss"), ("embed", "--encoder")],
+)
+def test_options_of_members_are_not_broken_in_the_help(command, option):
+    text = run(*command.split(), "--help", COLUMNS="80").stdout
+    entry = text.partition(f"\n  {option} SPEC")[2].partition("\n  -")[0]
+    whole = re.findall(r"\[[:,][a-z0-9_]+=…\]", entry)
+    assert len(whole) > 2
+    assert len(whole) == entry.count("…") == entry.count("=")
 
 
 def test_help_is_light_and_lists_every_command():
