@@ -347,7 +347,7 @@ def test_images_are_embedded_by_the_encoder_of_the_index(capsys):
     for name in "abcdef":
         pixels = rng.integers(0, 255, (40, 40, 3), dtype=np.uint8)
         Image.fromarray(pixels).save(folder / f"{name}.png")
-    options = ("--encoder", SMALL, "--workers", "0", "-q")
+    options = ("--encoder", SMALL, "--engine", "torch", "--workers", "0", "-q")  # as query has it
     assert main(["embed", "photos", *options, "-o", "photos.h5"]) == 0
     make_index("photos.h5", "-o", "photos-index.h5")
     assert query("photos-index.h5", "photos.h5", "-q", "-o", "expected.jsonl") == 0

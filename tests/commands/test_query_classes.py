@@ -411,7 +411,7 @@ def test_images_are_embedded_by_the_encoder_of_the_index(capsys):
     for name in "abcdef":
         pixels = rng.integers(0, 255, (40, 40, 3), dtype=np.uint8)
         Image.fromarray(pixels).save(folder / f"{name}.png")
-    options = ("--encoder", SMALL, "--workers", "0", "-q")
+    options = ("--encoder", SMALL, "--engine", "torch", "--workers", "0", "-q")  # as query has it
     assert main(["embed", "photos", *options, "-o", "photos.h5"]) == 0
     found = read_embeddings(inputs.Path("photos.h5"))
     wide = found.vectors.shape[1]
@@ -448,7 +448,7 @@ def test_a_model_trained_on_images_needs_no_hidden_layer(capsys):
     about = {"encoder": SMALL, "digest": digest(network), "preprocess": network.preprocess}
     tuned = replace(made, encoder=state, meta={**made.meta, **about})
     write_model(inputs.Path("tuned.h5"), tuned, chain=[], overwrite=True)
-    options = ("--encoder", "model:tuned.h5", "--workers", "0", "-q")
+    options = ("--encoder", "model:tuned.h5", "--engine", "torch", "--workers", "0", "-q")
     assert main(["embed", "photos", *options, "-o", "photos.h5"]) == 0
     make_index("photos.h5", "--model", "tuned.h5", "-o", "i.h5")
     found = read_index(inputs.Path("i.h5"))
