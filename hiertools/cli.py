@@ -241,12 +241,12 @@ def _check_profile(profile: Path | None, options: dict[str, Any]) -> None:
 def main(arguments: list[str] | None = None) -> int:
     """Run the program and return its exit code."""
     arguments = sys.argv[1:] if arguments is None else arguments
-    signals.end_in_order()
     # threads that spin while they wait for each other make a shared machine many times slower
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     # torch's advice for --workers above the number of processors: they are what was asked for
     warnings.filterwarnings("ignore", "This DataLoader will create", UserWarning)
     try:
+        signals.end_in_order()  # from here on a signal is caught, and handled below
         code = _run(arguments)
         if sys.stdout is not None:
             sys.stdout.flush()
