@@ -19,7 +19,7 @@ from torch.nn.functional import logsigmoid
 from hiertools.geometry import polar
 from hiertools.geometry.polar import Scalar
 
-PAIRS_AT_ONCE = {"cpu": 2**16, "cuda": 2**22}  # on a CPU, half a megabyte for a buffer
+PAIRS_AT_ONCE = {"cpu": 2**17, "cuda": 2**22}  # on a CPU, a megabyte for a buffer
 NOISE = 2 * polar.NOISE * torch.finfo(torch.float64).eps  # of a product of unit vectors
 
 
