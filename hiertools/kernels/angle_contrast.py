@@ -20,6 +20,7 @@ from hiertools.geometry import polar
 from hiertools.geometry.polar import Scalar
 
 PAIRS_AT_ONCE = {"cpu": 2**17, "cuda": 2**22}  # on a CPU, a megabyte for a buffer
+SMALLEST = 1e-200  # of S^2 + R^2 of points that are not equal
 NOISE = 2 * polar.NOISE * torch.finfo(torch.float64).eps  # of a product of unit vectors
 
 
@@ -224,14 +225,14 @@ class _Angles:
         self.rise = self.sine * y.a
         self.run = run.sub_(versine.mul_(y.a).mul_(x.t[:, None]))
         self.angle = torch.atan2(self.rise, self.run)
-        self.angle[(self.rise == 0) & (self.run == 0)] = torch.pi / 2
+        self.angle[row[equal], column[equal]] = torch.pi / 2  # where rise and run are 0
         self.angle[x.a == 0] = torch.pi / 2
 
     def pull(self, slopes: Tensor, rows: slice, of_x: Polar, of_y: Polar) -> None:
         """Add what comes of the slopes by the angles, which are overwritten, to the gradients."""
         x, y = self.x, self.y
         squared = torch.addcmul(self.run * self.run, self.rise, self.rise)
-        slopes.div_(squared.masked_fill_(squared == 0, 1))
+        slopes.div_(squared.clamp_(min=SMALLEST))  # 0 where rise and run are 0
         slopes[x.a == 0] = 0
         of_rise = self.run.mul_(slopes)
         of_run = self.rise.mul_(slopes).neg_()
