@@ -15,6 +15,8 @@ from torch import Tensor
 
 from hiertools.geometry import polar
 
+NAMES = ("lorentz", "euclidean", "sphere")  # whose places compiled kernels take
+
 
 class Pairs:
     """All pairs of n points x and m points y, as `geometry/` has them, in blocks of columns.
@@ -139,3 +141,20 @@ def _asinh_of_root(q: Tensor) -> Tensor:
     u = z + 1
     rest = u - 1
     return torch.where(rest == 0, z, u.log_().mul_(z).div_(rest))
+
+
+def sides(
+    points: Float[Tensor, "n d"], geometry: str, c: float
+) -> tuple[Float[Tensor, " n"], Float[Tensor, " n"]]:
+    """Return a = sn(radius) and f, exp(radius / 2) in hyperbolic space, a in flat space, else 1.
+
+    What pairs need beside their inner products, where these are not of prepared points.
+    """
+    if geometry == "sphere":
+        ones = torch.ones_like(points[:, 0])
+        return ones, ones
+    a = torch.linalg.vector_norm(points, dim=1)
+    if geometry == "euclidean":
+        return a, a
+    a = a * math.sqrt(c)
+    return a, torch.sqrt(a + torch.sqrt(1 + a * a))

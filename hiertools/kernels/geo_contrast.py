@@ -17,9 +17,9 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
+from hiertools.geometry.names import GEOMETRIES
 from hiertools.kernels.energies import Pairs
 from hiertools.kernels.geo_weights import Near, Places
-from hiertools.kernels.pairwise_angle import GEOMETRIES
 
 PAIRS_AT_ONCE = {"cpu": 2**18, "cuda": 2**25}  # on a CPU, 1 MB for a buffer: near the core
 
@@ -39,6 +39,11 @@ class Rule:
     kernel: str
     power: float
     pairs_at_once: int | None = None
+
+    @property
+    def curvature(self) -> float:
+        """Return c, and 1 in flat space, which has none."""
+        return 1.0 if self.geometry == "euclidean" else self.c
 
 
 @dataclass(frozen=True)

@@ -6,45 +6,43 @@ through them, bring that to three or four (`tests/benchmarks/kernels.py --only l
 block of products is worked on in pieces that stay in the first cache.
 """
 
-import math
-
 import numpy as np
 import torch
 from torch import Tensor
 
+from hiertools.kernels.energies import NAMES, sides
 from hiertools.kernels.geo_contrast import Given, Kernel, Pulled
 from hiertools.kernels.geo_pieces import LOWEST, Numbers, Sides, add_up, pull
+from hiertools.kernels.geo_weights import NUMBERS
 
 PAIRS_AT_ONCE = 2**18
-NAMES = ("lorentz", "euclidean", "sphere")
-KERNELS = ("laplace", "gauss", "inverse")  # numbered from 1; 0 is none
 F = np.float32
 
 
 def _log_sums(given: Given) -> Tensor:
     n, m = len(given.x), len(given.y)
-    sides, numbers, scaled = _prepared(given)
+    side, numbers, scaled = _prepared(given)
     best, total = np.full(n, LOWEST), np.zeros(n, F)
     own = given.positive.numpy()
     for start, end in _blocks(n, m):
         product = torch.mm(scaled, given.y[start:end].T).numpy()
-        add_up(product, start, own, sides, numbers, best, total)
+        add_up(product, start, own, side, numbers, best, total)
     return torch.from_numpy(best + np.log(total, where=total > 0, out=np.full(n, -np.inf, F)))
 
 
 def _pulls(given: Given, repelled: Tensor, share: Tensor, needed: tuple[bool, bool]) -> Pulled:
     (n, d), m = given.x.shape, len(given.y)
-    sides, numbers, scaled = _prepared(given)
+    side, numbers, scaled = _prepared(given)
     own, sums = given.positive.numpy(), np.zeros((n, 3))
     c = float(numbers.c)
-    x_time, y_time = (_time(numbers, each) for each in (sides.a, sides.b))
+    x_time, y_time = (_time(numbers, each) for each in (side.a, side.b))
     pulled, of_time = given.x.new_zeros(n, d), given.x.new_zeros(n)
     of_y = given.y.new_empty(m, d)
     r, s = repelled.numpy(), share.numpy()
     for start, end in _blocks(n, m):
         y = given.y[start:end]
         of_q = torch.mm(scaled, y.T)
-        pull(of_q.numpy(), start, own, r, s, sides, numbers, needed[0], needed[1], sums)
+        pull(of_q.numpy(), start, own, r, s, side, numbers, needed[0], needed[1], sums)
         pulled.addmm_(of_q, y)
         of_time.addmv_(of_q, y_time[start:end])
         along = torch.mv(of_q.T, x_time).div_(y_time[start:end]).mul_(c / 2)
@@ -65,29 +63,18 @@ def _blocks(n: int, m: int) -> list[tuple[int, int]]:
 def _prepared(given: Given) -> tuple[Sides, Numbers, Tensor]:
     """Return the sides, the numbers, and x times -c/2, whose products with y are taken."""
     rule = given.rule
-    c = 1.0 if rule.geometry == "euclidean" else rule.c
+    c = rule.curvature
     where = (np.zeros((3, 0), F),) * 2
     if given.places is not None:
         places = given.places.images, given.places.entities
         where = tuple(each.T.contiguous().numpy() for each in places)  # type: ignore[assignment]
     tau, weight, sigma = (F(each.item()) for each in (given.tau, given.weight, given.sigma))
-    near = 0 if given.places is None else 1 + KERNELS.index(rule.kernel)
+    near = 0 if given.places is None else NUMBERS[rule.kernel]
     geometry, power = NAMES.index(rule.geometry), F(rule.power)
     numbers = Numbers(geometry, rule.squared, near, F(c), tau, weight, sigma, power)
-    x, y = (_sides(points, rule.geometry, c) for points in (given.x, given.y))
-    return Sides(*x, *y, *where), numbers, given.x * (-c / 2)
-
-
-def _sides(points: Tensor, geometry: str, c: float) -> tuple[np.ndarray, np.ndarray]:
-    """Return a = sn(radius) and f, exp(radius / 2) in hyperbolic space, a in flat space, else 1."""
-    if geometry == "sphere":
-        ones = np.ones(len(points), F)
-        return ones, ones
-    a = torch.linalg.vector_norm(points, dim=1)
-    if geometry == "euclidean":
-        return a.numpy(), a.numpy()
-    a = a * math.sqrt(c)
-    return a.numpy(), torch.sqrt(a + torch.sqrt(1 + a * a)).numpy()
+    pairs = (sides(points, rule.geometry, c) for points in (given.x, given.y))
+    (a, f), (b, g) = ([each.numpy() for each in pair] for pair in pairs)
+    return Sides(a, f, b, g, *where), numbers, given.x * (-c / 2)
 
 
 def _time(numbers: Numbers, a: np.ndarray) -> Tensor:

@@ -20,7 +20,7 @@ ZERO, QUARTER, HALF, ONE, TWO, FOUR = F(0), F(0.25), F(0.5), F(1), F(2), F(4)
 
 
 class Sides(NamedTuple):
-    """What a pair needs beside its product: sn of the radii, a number f of each (see `_sides`),
+    """What a pair needs beside its product: sn of the radii, a number f of each (`energies.sides`),
     and places (3 x n), of rows and of columns."""
 
     a: np.ndarray

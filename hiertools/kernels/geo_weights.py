@@ -17,6 +17,7 @@ SLOPES: dict[str, Callable[[Tensor, float], Tensor]] = {  # sigma d/dsigma of th
     "gauss": lambda ratio, power: 2 * ratio * ratio,
     "inverse": lambda ratio, power: power * ratio / (1 + ratio),
 }
+NUMBERS = {name: number for number, name in enumerate(KERNELS, 1)}  # for compiled kernels; 0: none
 
 
 @dataclass(frozen=True)

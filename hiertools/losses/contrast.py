@@ -26,7 +26,7 @@ class Contrast:
     parents, children: points of the rows; all_parents, all_children: those of the whole batch,
     the columns. down: rows are parents and columns children; up: rows are children and columns
     parents. pairs: how many pairs of the batch count. geometry: a name of
-    `kernels.pairwise_angle.GEOMETRIES`, of curvature -c; tau: the temperature.
+    `geometry.names.GEOMETRIES`, of curvature -c; tau: the temperature.
     """
 
     parents: Float[Tensor, "b d"]

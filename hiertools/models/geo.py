@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from hiertools.files.json import Document
 from hiertools.files.tensors import Arrays
 from hiertools.geometry import lorentz, polar, sphere
-from hiertools.kernels.pairwise_angle import GEOMETRIES
+from hiertools.geometry.names import GEOMETRIES
 from hiertools.models.dropout import Dropout
 from hiertools.models.geo_inputs import EntityInputs
 from hiertools.models.geo_networks import EntityNetwork, ImageNetwork, Shared

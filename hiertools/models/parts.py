@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from hiertools.files.tensors import Arrays
-from hiertools.kernels.pairwise_angle import GEOMETRIES
+from hiertools.geometry.names import GEOMETRIES
 
 C_RANGE = (0.1, 10.0)
 TAU_START, TAU_RANGE = 0.07, (0.01, 100.0)

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 from torch import Tensor
 
-from hiertools.kernels.pairwise_angle import GEOMETRIES
+from hiertools.geometry.names import GEOMETRIES
 from hiertools.search.best import MULTIPLE, in_chunks
 from hiertools.search.tree import Points, Rows
 

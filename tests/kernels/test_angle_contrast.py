@@ -10,9 +10,9 @@ import pytest
 import torch
 from torch.testing import assert_close
 
+from hiertools.geometry.names import GEOMETRIES
 from hiertools.kernels import angle_contrast as module
 from hiertools.kernels.angle_contrast import angle_contrast
-from hiertools.kernels.pairwise_angle import GEOMETRIES
 from hiertools.losses.contrast import Masks, info_nce
 from tests.kernels.interpreted import interpreted
 

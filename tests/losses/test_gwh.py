@@ -7,8 +7,8 @@ import pytest
 import torch
 
 from hiertools.geometry import lorentz
+from hiertools.geometry.names import GEOMETRIES
 from hiertools.kernels.geo_contrast import Rule
-from hiertools.kernels.pairwise_angle import GEOMETRIES
 from hiertools.losses import gwh
 from hiertools.places import EARTH_RADIUS_KM, unit_vectors
 

@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from hiertools.geometry import lorentz
-from hiertools.kernels.pairwise_angle import GEOMETRIES
+from hiertools.geometry.names import GEOMETRIES
 from hiertools.models import geo, geo_inputs, location
 from hiertools.models.dropout import Dropout
 from hiertools.models.geo import GeoModel, Shape, of_weights

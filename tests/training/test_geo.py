@@ -11,7 +11,7 @@ import torch
 from hiertools.errors import StoppedError, UserError
 from hiertools.files.embeddings import Embeddings
 from hiertools.files.json import line
-from hiertools.kernels.pairwise_angle import GEOMETRIES
+from hiertools.geometry.names import GEOMETRIES
 from hiertools.models import geo
 from hiertools.signals import Flag
 from hiertools.training import entity_tape, geo_material, geo_plan

@@ -7,10 +7,10 @@ throughout: directions by differences, radii as a sum of two numbers, so that no
 To be judged on an H100 (3.35 TB/s; 67 TFLOP/s in float32): 1,024 pairs of 128 dimensions, both
 directions of search. A tile's differences cost 6 operations a coordinate and are made twice in
 the first pass and once in each other, whose gradients take 4 a coordinate more: 32 d operations a
-pair, 4.3 GFLOP a direction, 0.13 ms for both at the peak. 16 programs of 64 rows fill an eighth of
-the card's 132 processors: 1 ms would be well done here, and what is lost is gone from a batch of
-8,192 on (8 ms at the peak). All that is read more than once fits the cache; the masks, read twice
-in the first pass and once in the others, are 8 MB.
+pair, 4.3 GFLOP a direction, 0.13 ms for both at the peak. 16 to 64 programs leave half of the
+card's 132 processors idle, or more: 1 ms would be well done here, and what is lost is gone from a
+batch of 8,192 on (8 ms at the peak). All that is read more than once fits the cache; the masks of
+both directions, read twice in all in the first pass and once in each other, are 4 MB.
 """
 
 import torch
@@ -18,8 +18,8 @@ import triton
 from torch import Tensor
 
 from hiertools.kernels.angle_contrast import Given, Polar, Pulled
+from hiertools.kernels.energies import NAMES
 from hiertools.kernels.gpu import angle_passes
-from hiertools.kernels.gpu.energies import NAMES
 
 
 def pulled(given: Given) -> Pulled:

@@ -1,32 +1,17 @@
 """Distances of tiles of pairs and their slopes, for other kernels: the twin of `kernels.energies`.
 
-GEOMETRY is a place in `NAMES`. Of a point its side numbers a and f come along: see `sides`.
+GEOMETRY is a place in `energies.NAMES`; of a point its numbers a and f come along, as
+`energies.sides` has them.
 """
-
-import math
 
 import torch
 import triton
 import triton.language as tl
-from jaxtyping import Float
-from torch import Tensor
 
 from hiertools.kernels.gpu.inverse import asin, asinh_of_root
 
-NAMES = ("lorentz", "euclidean", "sphere")
 EPS = tl.constexpr(torch.finfo(torch.float32).eps)
 TINY = tl.constexpr(torch.finfo(torch.float32).tiny)
-
-
-def sides(points: Float[Tensor, "n d"], geometry: str, c: float) -> Float[Tensor, "2 n"]:
-    """Return a = sn(radius) and f, exp(radius / 2) in hyperbolic space, a in flat space, else 1."""
-    if geometry == "sphere":
-        return torch.ones(2, len(points), device=points.device)
-    a = torch.linalg.vector_norm(points, dim=1)
-    if geometry == "euclidean":
-        return torch.stack([a, a])
-    a = a * math.sqrt(c)
-    return torch.stack([a, torch.sqrt(a + torch.sqrt(1 + a * a))])
 
 
 @triton.jit  # type: ignore[untyped-decorator]

@@ -18,13 +18,13 @@ import torch
 import triton
 from torch import Tensor
 
+from hiertools.kernels.energies import NAMES, sides
 from hiertools.kernels.geo_contrast import Given, Kernel, Pulled
+from hiertools.kernels.geo_weights import NUMBERS
 from hiertools.kernels.gpu import geo_passes
-from hiertools.kernels.gpu.energies import NAMES, sides
 
 PROGRAMS = 528  # four for each processor of an H100
 WIDEST = 128  # columns of a gradient that a program keeps in registers
-KERNELS = ("laplace", "gauss", "inverse")  # numbered from 1; 0 is none
 
 
 def _log_sums(given: Given) -> Tensor:
@@ -65,15 +65,11 @@ KERNEL = Kernel(_log_sums, _pulls)
 
 def _gradient(given: Given, pulled: Tensor) -> Tensor:
     """Return c/2 (x pulled_time / time - pulled), see `energies.Pairs.pull`."""
-    x, c = given.x, _curvature(given)
+    x, c = given.x, given.rule.curvature
     time = torch.ones_like(x[:, :1])
     if given.rule.geometry == "lorentz":
         time = torch.sqrt(1 + c * torch.linalg.vecdot(x, x))[:, None]
     return (x * (pulled[:, -1:] / time)).sub_(pulled[:, :-1]).mul_(c / 2)
-
-
-def _curvature(given: Given) -> float:
-    return 1.0 if given.rule.geometry == "euclidean" else given.rule.c
 
 
 def _parts(given: Given) -> int:
@@ -84,17 +80,17 @@ def _parts(given: Given) -> int:
 
 def _arguments(given: Given) -> tuple[object, ...]:
     """Return what the kernels share; places are 3 x n and 3 x m, so that loads are together."""
-    x, y, rule, c = given.x.contiguous(), given.y.contiguous(), given.rule, _curvature(given)
+    x, y, rule, c = given.x.contiguous(), given.y.contiguous(), given.rule, given.rule.curvature
     where = (x, y)
     if given.places is not None:
         where = given.places.images.T.contiguous(), given.places.entities.T.contiguous()
     scalars = torch.stack([given.tau, given.weight, given.sigma]).float()
-    side = sides(x, rule.geometry, c), sides(y, rule.geometry, c)
+    side = (torch.stack(sides(points, rule.geometry, c)) for points in (x, y))
     positive = given.positive.contiguous()
     return x, y, *side, *where, positive, scalars, len(x), len(y), x.shape[1], c, rule.power
 
 
 def _choices(given: Given) -> dict[str, object]:
-    near = 0 if given.places is None else 1 + KERNELS.index(given.rule.kernel)
+    near = 0 if given.places is None else NUMBERS[given.rule.kernel]
     geometry = NAMES.index(given.rule.geometry)
     return {"GEOMETRY": geometry, "SQUARED": given.rule.squared, "NEAR": near}

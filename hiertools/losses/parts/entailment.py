@@ -8,7 +8,7 @@ directions, keeps the pairs apart.
 from jaxtyping import Float
 from torch import Tensor
 
-from hiertools.kernels.pairwise_angle import GEOMETRIES
+from hiertools.geometry.names import GEOMETRIES
 from hiertools.losses.contrast import Contrast, info_nce
 
 
