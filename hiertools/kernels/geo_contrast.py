@@ -4,7 +4,7 @@ With the energies e, the distances or their squares, the loss of an image is
 L = log(1 + sum over k of w_k exp((e_+ - e_k) / tau)), where w_k = 1 + weight * kernel(g_k), over
 all entities k but the positive +. What is kept for the backward pass is a number for each image,
 not one for each pair: pairs are looked at in blocks of entities, and once more in the backward
-pass. Float32 points go through the compiled loops of `geo_loops` on a CPU, three times as fast as
+pass. Float32 points go through the compiled loops of `geo_loops` on a CPU, several times as fast as
 this, and through the Triton kernels of `gpu.geo_contrast` on CUDA.
 """
 
@@ -126,7 +126,7 @@ class _Contrast(torch.autograd.Function):
     ) -> Tensor:  # fmt: skip
         log_sum = kernel.log_sums(Given(x, y, positive, places, tau, weight, sigma, rule))
         own = _own_energy(x, y[positive.clamp(min=0)], rule)
-        there = (positive >= 0) & (log_sum > -torch.inf)
+        there = (positive >= 0) & (log_sum != -torch.inf)  # NaN stays: a training shall see it
         repelled = torch.where(there, log_sum, torch.inf)
         rise = torch.where(there, repelled + own / tau, -torch.inf)
         ctx.save_for_backward(x, y, tau, weight, sigma, positive, repelled, rise.sigmoid())

@@ -2,8 +2,8 @@
 
 Of a step over 64 images and 210,000 entities torch's own operations take nine times as long as its
 three matrix products; these loops, whose functions are polynomials so that whole registers go
-through them, bring that to three or four (`tests/benchmarks/kernels.py --only losses`). A row of a
-block of products is worked on in pieces that stay in the first cache.
+through them, bring that to two or three (`tests/benchmarks/kernels.py --only losses`). Blocks are
+entities x images, which torch multiplies faster than images x entities.
 """
 
 import numpy as np
@@ -12,7 +12,7 @@ from torch import Tensor
 
 from hiertools.kernels.energies import NAMES, sides
 from hiertools.kernels.geo_contrast import Given, Kernel, Pulled
-from hiertools.kernels.geo_pieces import LOWEST, Numbers, Sides, add_up, pull
+from hiertools.kernels.geo_pieces import LOWEST, PARTS, Numbers, Sides, add_up, pull
 from hiertools.kernels.geo_weights import NUMBERS
 
 PAIRS_AT_ONCE = 2**18
@@ -21,32 +21,37 @@ F = np.float32
 
 def _log_sums(given: Given) -> Tensor:
     n, m = len(given.x), len(given.y)
-    side, numbers, scaled = _prepared(given)
-    best, total = np.full(n, LOWEST), np.zeros(n, F)
-    own = given.positive.numpy()
-    for start, end in _blocks(n, m):
-        product = torch.mm(scaled, given.y[start:end].T).numpy()
-        add_up(product, start, own, side, numbers, best, total)
-    return torch.from_numpy(best + np.log(total, where=total > 0, out=np.full(n, -np.inf, F)))
+    best, total = np.full((PARTS, n), LOWEST), np.zeros((PARTS, n))
+    if n:
+        side, numbers, scaled = _prepared(given)
+        pairs = given.y.new_empty(_step(n), n)
+        for start, end in _blocks(n, m):
+            product = torch.mm(given.y[start:end], scaled, out=pairs[: end - start])
+            add_up(product.numpy(), start, side, numbers, best, total)
+    summed = torch.from_numpy(best) + torch.from_numpy(total).log()
+    log_sums: Tensor = summed.logsumexp(0).float()
+    return log_sums
 
 
 def _pulls(given: Given, repelled: Tensor, share: Tensor, needed: tuple[bool, bool]) -> Pulled:
     (n, d), m = given.x.shape, len(given.y)
+    sums, of_times = np.zeros((PARTS, 3)), np.zeros((PARTS, n))
+    pulled, of_y = given.x.new_zeros(n, d), given.y.new_empty(m, d)
+    if not n:
+        return Pulled(pulled, of_y.zero_(), *given.tau.new_zeros(3))
     side, numbers, scaled = _prepared(given)
-    own, sums = given.positive.numpy(), np.zeros((n, 3))
-    c = float(numbers.c)
-    x_time, y_time = (_time(numbers, each) for each in (side.a, side.b))
-    pulled, of_time = given.x.new_zeros(n, d), given.x.new_zeros(n)
-    of_y = given.y.new_empty(m, d)
+    c, y_time = float(numbers.c), torch.from_numpy(side.time)
+    x_time = torch.ones(n) if numbers.geometry else torch.from_numpy(4 * side.a**2 + 1).sqrt()
     r, s = repelled.numpy(), share.numpy()
+    pairs, turned = given.y.new_empty(_step(n), n), given.x * (-c / 2)
     for start, end in _blocks(n, m):
         y = given.y[start:end]
-        of_q = torch.mm(scaled, y.T)
-        pull(of_q.numpy(), start, own, r, s, side, numbers, needed[0], needed[1], sums)
-        pulled.addmm_(of_q, y)
-        of_time.addmv_(of_q, y_time[start:end])
-        along = torch.mv(of_q.T, x_time).div_(y_time[start:end]).mul_(c / 2)
-        torch.addmm(y * along[:, None], of_q.T, given.x, alpha=-c / 2, out=of_y[start:end])
+        of_q = torch.mm(y, scaled, out=pairs[: end - start])
+        pull(of_q.numpy(), start, r, s, side, numbers, *needed, sums, of_times)
+        pulled.addmm_(of_q.T, y)
+        along = torch.mv(of_q, x_time).div_(y_time[start:end]).mul_(c / 2)
+        torch.mm(of_q, turned, out=of_y[start:end]).addcmul_(y, along[:, None])
+    of_time = torch.from_numpy(of_times.sum(0)).to(given.x)
     of_x = (given.x * (of_time / x_time)[:, None] - pulled).mul_(c / 2)
     of_tau, of_weight, of_sigma = torch.from_numpy(sums.sum(0)).to(given.tau)
     return Pulled(of_x, of_y, of_tau, of_weight, of_sigma * given.weight / given.sigma)
@@ -56,27 +61,27 @@ KERNEL = Kernel(_log_sums, _pulls)
 
 
 def _blocks(n: int, m: int) -> list[tuple[int, int]]:
-    step = max(1, PAIRS_AT_ONCE // max(1, n))
-    return [(start, min(m, start + step)) for start in range(0, m, step)]
+    return [(start, min(m, start + _step(n))) for start in range(0, m, _step(n))]
+
+
+def _step(n: int) -> int:
+    return max(1, PAIRS_AT_ONCE // n)
 
 
 def _prepared(given: Given) -> tuple[Sides, Numbers, Tensor]:
-    """Return the sides, the numbers, and x times -c/2, whose products with y are taken."""
+    """Return the sides, the numbers, and x times -c/2, turned, of which y takes products."""
     rule = given.rule
     c = rule.curvature
-    where = (np.zeros((3, 0), F),) * 2
+    u = w = given.x.new_zeros(3, 0)
     if given.places is not None:
         places = given.places.images, given.places.entities
-        where = tuple(each.T.contiguous().numpy() for each in places)  # type: ignore[assignment]
+        u, w = (each.T.contiguous() for each in places)
     tau, weight, sigma = (F(each.item()) for each in (given.tau, given.weight, given.sigma))
     near = 0 if given.places is None else NUMBERS[rule.kernel]
     geometry, power = NAMES.index(rule.geometry), F(rule.power)
     numbers = Numbers(geometry, rule.squared, near, F(c), tau, weight, sigma, power)
-    pairs = (sides(points, rule.geometry, c) for points in (given.x, given.y))
-    (a, f), (b, g) = ([each.numpy() for each in pair] for pair in pairs)
-    return Sides(a, f, b, g, *where), numbers, given.x * (-c / 2)
-
-
-def _time(numbers: Numbers, a: np.ndarray) -> Tensor:
-    found = torch.from_numpy(a)
-    return torch.ones_like(found) if numbers.geometry else torch.sqrt(1 + found * found)
+    (a, f), (b, g) = (sides(points, rule.geometry, c) for points in (given.x, given.y))
+    owned, owners = given.positive.sort()
+    time = torch.ones_like(b) if geometry else torch.sqrt(1 + b * b)
+    arrays = (a / 2, f, 1 / f, b, g, time, owned, owners, u, w)
+    return Sides(*(each.numpy() for each in arrays)), numbers, (given.x * (-c / 2)).T.contiguous()

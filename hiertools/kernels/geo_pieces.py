@@ -1,7 +1,7 @@
-"""The compiled loops of `geo_loops`, over pieces of rows of a block of products.
+"""The compiled loops of `geo_loops`, over pieces of a block of products, entities x images.
 
 Each step is a loop of its own over numbers that stay in the first cache; the choices are made
-around the loops, not in them.
+around the loops, not in them. A piece is a few entities with all images, one row after another.
 """
 
 from typing import NamedTuple
@@ -9,24 +9,32 @@ from typing import NamedTuple
 import numba
 import numpy as np
 
-from hiertools.kernels.vector_math import asin, asinh_of_root, exp, log1p
+from hiertools.kernels.vector_math import asin_of_root, asinh_of_root, exp, log1p
 
 PIECE = 512
+PARTS = 32  # of a block, whatever the number of threads: sums are in the same order
 LOOSE = {"reassoc", "contract", "nsz"}  # sums in another order, for whole registers
-ORDERED = {"nnan", "nsz"}  # for the greatest of numbers, of which none is NaN
 F = np.float32
 LOWEST, TINY, EPS = F(-3e38), np.finfo(F).tiny, np.finfo(F).eps
 ZERO, QUARTER, HALF, ONE, TWO, FOUR = F(0), F(0.25), F(0.5), F(1), F(2), F(4)
 
 
 class Sides(NamedTuple):
-    """What a pair needs beside its product: sn of the radii, a number f of each (`energies.sides`),
-    and places (3 x n), of rows and of columns."""
+    """What pairs need beside their products, of n images and of m entities.
+
+    a, b: half of sn of the images' radii, and sn of the entities'; f, g: numbers of theirs
+    (`energies.sides`); per_f: 1 / f; time: of the entities; owned, owners: the images' positives,
+    ascending, and their images; u, w: places (3 x n and 3 x m).
+    """
 
     a: np.ndarray
     f: np.ndarray
+    per_f: np.ndarray
     b: np.ndarray
     g: np.ndarray
+    time: np.ndarray
+    owned: np.ndarray
+    owners: np.ndarray
     u: np.ndarray
     w: np.ndarray
 
@@ -45,186 +53,222 @@ class Numbers(NamedTuple):
 
 
 @numba.njit(error_model="numpy")  # type: ignore[untyped-decorator]
-def _squares(product, i, first, place, size, sides, numbers, q):  # type: ignore[no-untyped-def]
-    """Write q of a piece of a row: sn^2 of half the distances."""
-    a, f = sides.a[i] * HALF, sides.f[i]
-    if numbers.geometry == 2:
-        for j in range(size):
-            q[j] = min(max(HALF + product[i, place + j], ZERO), ONE)
-    elif numbers.geometry == 0:
-        out, inward = HALF / f, HALF * f
-        for j in range(size):
-            g = sides.g[first + j]
-            outward = out * g - inward / g
-            q[j] = max(a * sides.b[first + j] + product[i, place + j], ZERO) + outward * outward
-    else:
-        for j in range(size):
-            outward = HALF * (sides.g[first + j] - f)
-            q[j] = max(a * sides.b[first + j] + product[i, place + j], ZERO) + outward * outward
+def _positive(value):  # type: ignore[no-untyped-def]
+    return ZERO if value < ZERO else value  # NaN stays
+
+
+@numba.njit(error_model="numpy")  # type: ignore[untyped-decorator]
+def _at_most_one(value):  # type: ignore[no-untyped-def]
+    return ONE if value > ONE else value
+
+
+@numba.njit(error_model="numpy")  # type: ignore[untyped-decorator]
+def _squares(product, place, first, rows, sides, numbers, q):  # type: ignore[no-untyped-def]
+    """Write q of a piece: sn^2 of half the distances."""
+    n = len(sides.a)
+    for row in range(rows):
+        b, g = sides.b[first + row], sides.g[first + row]
+        products, into = product[place + row], q[row * n : row * n + n]
+        if numbers.geometry == 2:
+            for i in range(n):
+                into[i] = _at_most_one(_positive(HALF + products[i]))
+        elif numbers.geometry == 0:
+            out, inward = HALF * g, HALF / g
+            for i in range(n):
+                outward = out * sides.per_f[i] - inward * sides.f[i]
+                into[i] = _positive(sides.a[i] * b + products[i]) + outward * outward
+        else:
+            for i in range(n):
+                outward = HALF * (g - sides.f[i])
+                into[i] = _positive(sides.a[i] * b + products[i]) + outward * outward
 
 
 @numba.njit(error_model="numpy")  # type: ignore[untyped-decorator]
 def _energies(q, size, numbers, e):  # type: ignore[no-untyped-def]
     scale = TWO / np.sqrt(numbers.c)
     if numbers.geometry == 0:
-        for j in range(size):
-            e[j] = scale * asinh_of_root(q[j])
+        for k in range(size):
+            e[k] = scale * asinh_of_root(q[k])
     elif numbers.geometry == 1:
-        for j in range(size):
-            e[j] = TWO * np.sqrt(q[j])
+        for k in range(size):
+            e[k] = TWO * np.sqrt(q[k])
     else:
-        for j in range(size):
-            e[j] = scale * asin(np.sqrt(q[j]))
+        for k in range(size):
+            e[k] = scale * asin_of_root(q[k])
     if numbers.squared:
-        for j in range(size):
-            e[j] = e[j] * e[j]
+        for k in range(size):
+            e[k] = e[k] * e[k]
 
 
 @numba.njit(error_model="numpy")  # type: ignore[untyped-decorator]
-def _ratios(i, first, size, sides, numbers, ratio):  # type: ignore[no-untyped-def]
-    """Write g / sigma of a piece of a row."""
-    u0, u1, u2 = sides.u[0, i], sides.u[1, i], sides.u[2, i]
+def _ratios(first, rows, sides, numbers, ratio):  # type: ignore[no-untyped-def]
+    """Write g / sigma of a piece."""
+    n = len(sides.a)
+    u0, u1, u2 = sides.u
+    for row in range(rows):
+        w0, w1, w2 = sides.w[0, first + row], sides.w[1, first + row], sides.w[2, first + row]
+        into = ratio[row * n : row * n + n]
+        for i in range(n):
+            p, q, r = u0[i] - w0, u1[i] - w1, u2[i] - w2
+            into[i] = _at_most_one(QUARTER * (p * p + q * q + r * r))
     scale = TWO / numbers.sigma
-    for j in range(size):
-        k = first + j
-        p, q, r = u0 - sides.w[0, k], u1 - sides.w[1, k], u2 - sides.w[2, k]
-        ratio[j] = scale * asin(np.sqrt(min(QUARTER * (p * p + q * q + r * r), ONE)))
+    for k in range(rows * n):
+        ratio[k] = scale * asin_of_root(ratio[k])
 
 
 @numba.njit(error_model="numpy")  # type: ignore[untyped-decorator]
 def _values(ratio, size, numbers, value):  # type: ignore[no-untyped-def]
     """Write the kernel's values."""
     if numbers.near == 1:
-        for j in range(size):
-            value[j] = exp(-ratio[j])
+        for k in range(size):
+            value[k] = exp(-ratio[k])
     elif numbers.near == 2:
-        for j in range(size):
-            value[j] = exp(-ratio[j] * ratio[j])
+        for k in range(size):
+            value[k] = exp(-ratio[k] * ratio[k])
     else:
-        for j in range(size):
-            value[j] = exp(-numbers.power * log1p(ratio[j]))
+        for k in range(size):
+            value[k] = exp(-numbers.power * log1p(ratio[k]))
 
 
 @numba.njit(error_model="numpy")  # type: ignore[untyped-decorator]
 def _steep(ratio, size, numbers):  # type: ignore[no-untyped-def]
     """Overwrite g / sigma with sigma d/dsigma of the kernel's logarithm."""
-    for j in range(size):
-        r = ratio[j]
+    for k in range(size):
+        r = ratio[k]
         if numbers.near == 1:
-            ratio[j] = r
+            ratio[k] = r
         elif numbers.near == 2:
-            ratio[j] = TWO * r * r
+            ratio[k] = TWO * r * r
         else:
-            ratio[j] = numbers.power * r / (ONE + r)
-
-
-@numba.njit(error_model="numpy", fastmath=ORDERED)  # type: ignore[untyped-decorator]
-def _greatest(values, size):  # type: ignore[no-untyped-def]
-    best = LOWEST
-    for j in range(size):
-        best = max(best, values[j])
-    return best
-
-
-@numba.njit(error_model="numpy", fastmath=LOOSE)  # type: ignore[untyped-decorator]
-def _sum(values, size):  # type: ignore[no-untyped-def]
-    total = ZERO
-    for j in range(size):
-        total += values[j]
-    return total
+            ratio[k] = numbers.power * r / (ONE + r)
 
 
 @numba.njit(error_model="numpy", fastmath=LOOSE)  # type: ignore[untyped-decorator]
 def _dot(one, other, size):  # type: ignore[no-untyped-def]
     total = ZERO
-    for j in range(size):
-        total += one[j] * other[j]
+    for k in range(size):
+        total += one[k] * other[k]
     return total
 
 
+@numba.njit(error_model="numpy")  # type: ignore[untyped-decorator]
+def _own(values, first, rows, sides, value):  # type: ignore[no-untyped-def]
+    """Overwrite the images' own entities in a piece."""
+    n = len(sides.a)
+    at = np.searchsorted(sides.owned, first)
+    while at < n and sides.owned[at] < first + rows:
+        values[(sides.owned[at] - first) * n + sides.owners[at]] = value
+        at += 1
+
+
 @numba.njit(parallel=True, cache=True, error_model="numpy")  # type: ignore[untyped-decorator]
-def add_up(product, start, own, sides, numbers, best, total):  # type: ignore[no-untyped-def]
-    """Add a block of columns to the greatest -e / tau of rows, and to the sums of w exp of it."""
-    width = product.shape[1]
-    per_tau = -ONE / numbers.tau
-    for i in numba.prange(len(best)):
-        q, e, ratio = np.empty(PIECE, F), np.empty(PIECE, F), np.empty(PIECE, F)
-        highest, summed = best[i], total[i]
-        for place in range(0, width, PIECE):
-            size, first = min(PIECE, width - place), start + place
-            _squares(product, i, first, place, size, sides, numbers, q)
+def add_up(product, start, sides, numbers, best, total):  # type: ignore[no-untyped-def]
+    """Add a block of entities to the greatest -e / tau and to the sums of w exp of it less that.
+
+    best, total: float32 and float64, PARTS x n; a part takes a share of each block.
+    """
+    n, height = len(sides.a), len(product)
+    per_tau, step = -ONE / numbers.tau, max(1, PIECE // n)
+    for part in numba.prange(PARTS):
+        q, e, ratio = np.empty(step * n, F), np.empty(step * n, F), np.empty(step * n, F)
+        highest, summed, higher = best[part], total[part], np.empty(n, F)
+        stop = height * (part + 1) // PARTS
+        for place in range(height * part // PARTS, stop, step):
+            rows, first = min(step, stop - place), start + place
+            size = rows * n
+            _squares(product, place, first, rows, sides, numbers, q)
             _energies(q, size, numbers, e)
-            for j in range(size):
-                e[j] *= per_tau
-            if first <= own[i] < first + size:
-                e[own[i] - first] = LOWEST
-            higher = max(highest, _greatest(e, size))
-            for j in range(size):
-                e[j] = exp(e[j] - higher)
-            if first <= own[i] < first + size:
-                e[own[i] - first] = ZERO
+            for k in range(size):
+                e[k] *= per_tau
+            _own(e, first, rows, sides, LOWEST)
+            higher[:] = highest
+            for row in range(rows):
+                line = e[row * n : row * n + n]
+                for i in range(n):
+                    higher[i] = higher[i] if higher[i] > line[i] else line[i]
+            for row in range(rows):
+                line = e[row * n : row * n + n]
+                for i in range(n):
+                    line[i] -= higher[i]
+            for k in range(size):
+                e[k] = exp(e[k])
+            _own(e, first, rows, sides, ZERO)
             if numbers.near:
-                _ratios(i, first, size, sides, numbers, ratio)
+                _ratios(first, rows, sides, numbers, ratio)
                 _values(ratio, size, numbers, q)
-                for j in range(size):
-                    q[j] = ONE + numbers.weight * q[j]
-                added = _dot(e, q, size)
-            else:
-                added = _sum(e, size)
-            summed = summed * exp(highest - higher) + added
-            highest = higher
-        best[i], total[i] = highest, summed
+                for k in range(size):
+                    e[k] *= ONE + numbers.weight * q[k]
+            for row in range(1, rows):
+                line = e[row * n : row * n + n]
+                for i in range(n):
+                    e[i] += line[i]
+            for i in range(n):
+                summed[i] = summed[i] * exp(highest[i] - higher[i]) + e[i]
+                highest[i] = higher[i]
 
 
 @numba.njit(parallel=True, cache=True, error_model="numpy")  # type: ignore[untyped-decorator]
 def pull(  # type: ignore[no-untyped-def]
-    product, start, own, repelled, share, sides, numbers, of_tau, of_others, sums
+    product, start, repelled, share, sides, numbers, of_tau, of_others, sums, of_times
 ):
-    """Overwrite a block of products with dL/dq; add p e, p kernel / w and its slope to sums."""
-    width = product.shape[1]
-    per_tau = -ONE / numbers.tau
-    for i in numba.prange(len(own)):
-        q, e, p = np.empty(PIECE, F), np.empty(PIECE, F), np.empty(PIECE, F)
-        ratio, value = np.empty(PIECE, F), np.empty(PIECE, F)
-        for place in range(0, width, PIECE):
-            size, first = min(PIECE, width - place), start + place
-            _squares(product, i, first, place, size, sides, numbers, q)
+    """Overwrite a block of products with dL/dq; add what it gives to sums in float64.
+
+    sums: of p e, p kernel / w and its slope, PARTS x 3; of_times: of dL/dq time, PARTS x n.
+    """
+    n, height = len(sides.a), len(product)
+    per_tau, step = -ONE / numbers.tau, max(1, PIECE // n)
+    for part in numba.prange(PARTS):
+        q, e, p = np.empty(step * n, F), np.empty(step * n, F), np.empty(step * n, F)
+        ratio, value = np.empty(step * n, F), np.empty(step * n, F)
+        turned = np.empty(n, F)
+        stop = height * (part + 1) // PARTS
+        for place in range(height * part // PARTS, stop, step):
+            rows, first = min(step, stop - place), start + place
+            size = rows * n
+            _squares(product, place, first, rows, sides, numbers, q)
             _energies(q, size, numbers, e)
-            r, s = repelled[i], share[i]
-            for j in range(size):
-                p[j] = s * exp(per_tau * e[j] - r)
-            if first <= own[i] < first + size:
-                p[own[i] - first] = ZERO
+            for row in range(rows):
+                line, into = e[row * n : row * n + n], p[row * n : row * n + n]
+                for i in range(n):
+                    into[i] = share[i] * exp(per_tau * line[i] - repelled[i])
+            _own(p, first, rows, sides, ZERO)
             if numbers.near:
-                _ratios(i, first, size, sides, numbers, ratio)
+                _ratios(first, rows, sides, numbers, ratio)
                 _values(ratio, size, numbers, value)
                 if of_others:
                     _steep(ratio, size, numbers)
-                    for j in range(size):
-                        ratio[j] *= value[j]
-                    sums[i, 1] += _dot(p, value, size)
-                    sums[i, 2] += _dot(p, ratio, size)
-                for j in range(size):
-                    p[j] *= ONE + numbers.weight * value[j]
+                    for k in range(size):
+                        ratio[k] *= value[k]
+                    sums[part, 1] += _dot(p, value, size)
+                    sums[part, 2] += _dot(p, ratio, size)
+                for k in range(size):
+                    p[k] *= ONE + numbers.weight * value[k]
             if of_tau:
-                sums[i, 0] += _dot(p, e, size)
-            _slopes(q, e, p, size, per_tau, numbers, product[i, place : place + size])
+                sums[part, 0] += _dot(p, e, size)
+            _slopes(q, e, p, size, per_tau, numbers)
+            turned[:] = 0
+            for row in range(rows):
+                time, line = sides.time[first + row], p[row * n : row * n + n]
+                product[place + row] = line
+                for i in range(n):
+                    turned[i] += line[i] * time
+            of_times[part] += turned
 
 
 @numba.njit(error_model="numpy")  # type: ignore[untyped-decorator]
-def _slopes(q, e, p, size, per_tau, numbers, of_q):  # type: ignore[no-untyped-def]
-    """Write -p / tau de/dq; see `energies.Pairs`."""
+def _slopes(q, e, p, size, per_tau, numbers):  # type: ignore[no-untyped-def]
+    """Overwrite p with -p / tau de/dq; see `energies.Pairs`."""
     scale = per_tau / np.sqrt(numbers.c)
     if numbers.squared and numbers.geometry == 1:
-        for j in range(size):
-            of_q[j] = FOUR * per_tau * p[j]
+        for k in range(size):
+            p[k] *= FOUR * per_tau
         return
     bend = ONE - F(numbers.geometry)
     if numbers.squared:
         floor = EPS if numbers.geometry == 2 else TINY
-        for j in range(size):
-            both = max(q[j] + bend * q[j] * q[j], floor)
-            of_q[j] = TWO * scale * p[j] * np.sqrt(e[j] / both)
+        for k in range(size):
+            both = max(q[k] + bend * q[k] * q[k], floor)
+            p[k] *= TWO * scale * np.sqrt(e[k] / both)
     else:
-        for j in range(size):
-            of_q[j] = scale * p[j] / np.sqrt(max(q[j] + bend * q[j] * q[j], EPS))
+        for k in range(size):
+            p[k] *= scale / np.sqrt(max(q[k] + bend * q[k] * q[k], EPS))

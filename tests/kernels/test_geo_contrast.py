@@ -152,6 +152,17 @@ def test_far_apart_and_cold_is_finite_and_right(tau):
         )
 
 
+@pytest.mark.parametrize("geometry", GEOMETRIES)
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+def test_an_undefined_point_makes_undefined_losses(geometry, dtype):
+    world = World(3, 700, dtype=dtype)
+    world.positive = torch.tensor([4, 600, -1])
+    world.y[5, 1] = torch.nan
+    rule = Rule(geometry, 1.25, True, "laplace", 1.0)
+    losses = chunked(world, rule, True, world.inputs())
+    assert losses[:2].isnan().all()
+
+
 def test_weights_come_from_kilometres():
     """At sigma the Laplace kernel is 1/e, on the other side of the globe it is next to nothing."""
     world = World(1, 3)

@@ -17,8 +17,11 @@ CASES = [
         lambda q: np.arcsinh(np.sqrt(q)),
         np.concatenate([[0], np.geomspace(1e-30, 1e30, 20001)]),
     ),
-    (vector_math.asin, np.arcsin, np.linspace(0, 1, 20001)),
-    (vector_math.asin, np.arcsin, np.geomspace(1e-30, 1e-3, 2001)),
+    (
+        vector_math.asin_of_root,
+        lambda h: np.arcsin(np.sqrt(h)),
+        np.concatenate([np.linspace(0, 1, 20001), np.geomspace(1e-30, 1e-3, 2001)]),
+    ),
 ]
 
 
@@ -38,3 +41,8 @@ def test_is_right_to_a_few_eps(function, exact, values):
 def test_exp_of_what_is_far_below_is_next_to_nothing():
     assert 0 < vector_math.exp(np.float32(-3e38)) < 2e-38
     assert vector_math.exp(np.float32(0)) == 1
+
+
+@pytest.mark.parametrize("function", [case[0] for case in CASES[::2]])
+def test_nan_stays(function):
+    assert np.isnan(function(np.float32(np.nan)))
