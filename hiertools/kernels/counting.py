@@ -41,7 +41,8 @@ def label_counts(
 
     codes: a label (of so many) of each point. barred: starts and places, those of query q being
     places[starts[q] : starts[q + 1]], each once, which are not ranked. Points and queries are
-    float32; equal keys are ranked by place.
+    float32; equal keys are ranked by place. Flat distances are told apart where their squares are
+    float32 numbers: above some 1e-19.
     """
     x, y = queries.contiguous(), points.contiguous()
     if x.is_cuda:

@@ -25,10 +25,13 @@ KINDS = {
 BUCKETS = 1 << 16
 CROWD = 16  # a bracket of more than 1/16 of the points is made narrower
 
-ZERO, ONE, EIGHT = np.float32(0), np.float32(1), np.float32(2.0**-21)  # EIGHT: units of rounding
+ZERO, ONE, TWO = np.float32(0), np.float32(1), np.float32(2)
+UNITS = np.float32(2.0**-21)  # eight units of rounding
 LAST = np.float32(BUCKETS - 2)
 SAMPLED = 61  # one of so many
 LEAST = np.float32(1e-30)  # a width that buckets can share
+MOST = np.float32(2.0**125)  # beyond which keys count as equal: two of them have a difference
+NAN = np.float32(np.nan)
 ONE_BUCKET = np.int32(1)
 BARRED = np.int32(-(2**31))
 CHUNK = 1 << 9
@@ -112,6 +115,9 @@ def _intervals(row, kind, farthest, q, x, y, low, high):  # type: ignore[no-unty
     if farthest:
         for j in range(len(row)):
             low[j], high[j] = -high[j], -low[j]
+    for j in range(len(row)):  # what is not a number rules nothing out
+        low[j] = min(low[j], MOST) if low[j] >= -MOST else -MOST
+        high[j] = max(high[j], -MOST) if high[j] <= MOST else MOST
 
 
 @numba.njit(cache=True, error_model="numpy")  # type: ignore[misc]
@@ -135,14 +141,14 @@ def _of_angle(cosine, g, near, far, flat):  # type: ignore[no-untyped-def]
     """
     size, run = abs(cosine), far * cosine - near
     inner, outer = max(ZERO, size - g), min(ONE, size + g)
-    most = flat * far * np.sqrt(ONE - inner * inner) * (ONE + EIGHT)
-    least = flat * far * np.sqrt(ONE - outer * outer) * (ONE - EIGHT)
-    error = g * far + EIGHT * near
+    most = flat * far * np.sqrt(ONE - inner * inner) * (ONE + UNITS)
+    least = flat * far * np.sqrt(ONE - outer * outer) * (ONE - UNITS)
+    error = g * far + UNITS * near
     first, last = run - error, run + error
     below = abs(first) + (most if first > ZERO else least)
     above = abs(last) + (least if last > ZERO else most)
-    low = first / below - EIGHT if below > ZERO else -ONE
-    high = last / above + EIGHT if above > ZERO else ONE
+    low = first / below - UNITS if below > ZERO else -ONE
+    high = last / above + UNITS if above > ZERO else ONE
     return low, high
 
 
@@ -151,8 +157,9 @@ def _of_lines(row, y, near, g, low, high):  # type: ignore[no-untyped-def]
     """Write the intervals of keys that are linear in the cosine: flat + near * y.near * cosine."""
     for j in range(len(row)):
         slope, start = near * y.near[j], y.flat[j]
-        key = start + slope * (row[j] * y.inverse[j])
-        error = g * slope + EIGHT * abs(start)
+        cosine = row[j] * y.inverse[j]
+        key = start + slope * (cosine if abs(cosine) <= TWO else NAN)
+        error = g * slope + UNITS * abs(start)
         low[j], high[j] = key - error, key + error
 
 
@@ -200,7 +207,8 @@ def _narrow(ends, ks, out, buckets):  # type: ignore[no-untyped-def]
             into[j] = bits[j] if bits[j] >= 0 else -(bits[j] & 0x7FFFFFFF)
         into[out] = BARRED
         for i, k in enumerate(ks):
-            found[end, i] = np.partition(into, n - min(k, n))[n - min(k, n)]
+            at = n - max(1, min(k, n))
+            found[end, i] = np.partition(into, at)[at]
     found[:] = np.maximum(found, BARRED + 1)
     return found
 

@@ -52,7 +52,7 @@ def eps(dtype: torch.dtype) -> float:
 
 
 def _centred(x: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
-    centre = y.mean(0)
+    centre = y.sum(0) / max(1, len(y))
     return x - centre, y - centre
 
 

@@ -13,6 +13,7 @@ import numba
 LORENTZ, EUCLIDEAN, SPHERE = range(3)
 CODES = {"lorentz": LORENTZ, "euclidean": EUCLIDEAN, "sphere": SPHERE}
 LOOSE = {"reassoc", "contract", "nsz"}  # sums in another order, for whole registers
+FAR = 1e3  # sqrt(c) time, beyond which chords are far smaller than the gaps of which they are made
 SLACK = 1e-9  # a share by which limits are wider than they look, for rounding in float64
 
 
@@ -20,8 +21,9 @@ class Rule(NamedTuple):
     """How the value of a pair is made, as compiled functions take it.
 
     geometry: a code; curvature -c (c on the sphere); squared: of distances; inner: inner products
-    instead; last: a path has the value of its deepest entity, else the mean of all. Numbers alone:
-    an array in here would be counted at each call of a function, which costs as much as a pair.
+    instead; last: a path has the value of its deepest entity, else the mean of all; far: points so
+    far out that chords are summed once more in float64, see `FAR`. Numbers alone: an array in here
+    would be counted at each call of a function, which costs as much as a pair.
     """
 
     geometry: int
@@ -29,6 +31,7 @@ class Rule(NamedTuple):
     squared: bool
     inner: bool
     last: bool
+    far: bool
 
 
 @numba.njit(fastmath=LOOSE)  # type: ignore[misc]

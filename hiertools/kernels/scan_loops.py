@@ -25,6 +25,7 @@ __all__ = ["Kept", "Side", "compact", "norms", "scan"]
 CHUNK = 256
 CLOSE = 1e-8  # 1 - cos of a pair in whose angle a product may lose
 TURN = 1e-6  # radians that an angle of a product is off by at the most
+SMALL = 1e-34  # norms whose float32 products lose digits to underflow
 ROUNDING = 1e-12  # of other keys, and a share of what they are made of
 
 
@@ -97,6 +98,7 @@ def _reach(part, start, kind, curved, farthest, scale, g, q, x, y, floor, found)
             _at_query(part, scale, sn, cs, a, time, sign, g, flat, side * side, bound, found)
     total = np.int32(0)
     for j in range(len(part)):
+        found[j] |= y.norm[start + j] < SMALL
         total += np.int32(found[j])
     return total
 

@@ -49,7 +49,7 @@ class Scan(Protocol):
 def scan(
     ranked: Ranked, queries: Float[Tensor, "b d"], groups: NDArray[np.int64], *, k: int
 ) -> Scan:
-    """Return a scan for the k best of float32 points that are not of a query's own group.
+    """Return a scan for the k >= 1 best of float32 points that are not of a query's own group.
 
     groups: of the queries (b), -1 for none. Scores are those of `ranked.scores`. Points are on the
     device of the queries.
@@ -137,7 +137,7 @@ class _Loops:
             self._scale, self._g, self._query, self._side(y, of_y), self._groups, groups, rows,
             self._k, self._kept,
         )  # fmt: skip
-        return bool(self._kept.counts.max(initial=0) + m > self._kept.rows.shape[1])
+        return bool(self._kept.counts.max(initial=0) + self._capacity > self._kept.rows.shape[1])
 
     def take(self) -> Found:
         if self._kept is None:

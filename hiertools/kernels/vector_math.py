@@ -1,8 +1,7 @@
 """Functions of float32 numbers as polynomials without branches, for compiled loops.
 
 LLVM makes vectors of loops that call them, which it cannot of those of the C library. Right to
-a few eps; the polynomials are Chebyshev fits, with their greatest errors. numba looks for changes
-in the file of a cached loop alone: after a change here delete the `.nbi` files of its callers.
+a few eps; the polynomials are Chebyshev fits, with their greatest errors.
 """
 
 from typing import Any

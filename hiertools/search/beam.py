@@ -29,7 +29,8 @@ def searcher(space: Rated, *, width: int, k: int, device: torch.device) -> Searc
 
     width: how many paths go on to the next level; k: how many are wanted at the last, at least.
     It takes b queries and what is added to the value of every entity of a level (b x levels).
-    Values are float32 sums; paths of the same score are in the order of their rows.
+    Values are of float32 sums, far out in hyperbolic space of float64 sums; paths of the same score
+    are in the order of their rows.
     """
     sizes = np.diff(space.tree.offsets)
     widths = np.minimum(np.full(len(sizes), width), sizes)

@@ -5,7 +5,7 @@ import numpy as np
 
 from hiertools.kernels.path_values import chord, value
 from hiertools.search.path_scores import Values
-from hiertools.search.path_values import Rated, rule, sides
+from hiertools.search.path_values import Rated, sides
 from hiertools.search.tree import Points
 
 
@@ -16,7 +16,7 @@ def shifts(space: Rated, queries: Points) -> Values:
         tree = space.tree
         _sum(
             queries.astype(np.float64), sides(queries, space.score), tree.points, space.sides,
-            tree.implicit, tree.offsets, space.score.weights, rule(space.score), found,
+            tree.implicit, tree.offsets, space.score.weights, space.rule, found,
         )  # fmt: skip
     return found
 

@@ -7,15 +7,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hiertools.kernels.beam import Nodes
-from hiertools.kernels.path_values import CODES, Rule
+from hiertools.kernels.path_values import CODES, FAR, LORENTZ, Rule
 from hiertools.search.path_scores import PathScore
 from hiertools.search.tree import Points, Tree
 
 
-def rule(score: PathScore) -> Rule:
-    """Return what compiled functions take."""
+def rule(score: PathScore, sides: NDArray[np.float64]) -> Rule:
+    """Return what compiled functions take; sides: of the points."""
     geometry, is_inner = CODES[score.geometry], score.by == "ip"
-    return Rule(geometry, float(score.c), score.is_squared, is_inner, score.of_last)
+    is_far = geometry == LORENTZ and bool(sides.max(initial=0) * score.c**0.5 > FAR)
+    return Rule(geometry, float(score.c), score.is_squared, is_inner, score.of_last, is_far)
 
 
 def sides(points: Points, score: PathScore) -> NDArray[np.float64]:
@@ -44,7 +45,7 @@ class Rated:
     @cached_property
     def rule(self) -> Rule:
         """Return the score for kernels."""
-        return rule(self.score)
+        return rule(self.score, self.sides)
 
 
 def rated(tree: Tree, score: PathScore) -> Rated:

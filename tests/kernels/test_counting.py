@@ -69,7 +69,7 @@ def by_sorting(ranked, x, y, codes, ks, barred):
 
 
 def compare(ranked, x, y, ks, *, barred=None, count=counting.label_counts):
-    """Compare counts, which are of random codes, with those by sorting."""
+    """Compare counts, which are of mixed codes, with those by sorting."""
     codes = torch.arange(len(y)) * 31 % LABELS
     moved = None if barred is None else tuple(each.to(x.device) for each in barred)
     options = {"ks": ks, "labels": LABELS, "barred": moved}
@@ -92,6 +92,19 @@ def test_the_definition_counts_the_same(ranked):
     x = torch.randn(4, 5, generator=torch.Generator().manual_seed(1))
     barred = torch.tensor([0, 0, 3, 3, 5]), torch.tensor([1, 8, 129, 0, 64])
     compare(ranked, x, y, (1, 50, 129), barred=barred, count=counting.definition)
+
+
+@pytest.mark.parametrize("size", [1e-39, 1e20, 1e38])
+@pytest.mark.parametrize("ranked", [*MEASURES[:6], *MEASURES[15:]], ids=str)
+def test_points_too_small_or_large_for_float32_numbers_of_theirs(ranked, size):
+    y = torch.randn(300, 4, generator=torch.Generator().manual_seed(0))
+    y[7] *= size
+    codes, options = torch.arange(300) % LABELS, {"ks": (0, 10, 290, 300), "labels": LABELS}
+    found, expected = (
+        count(ranked, y[10:14], y, codes, barred=None, **options)
+        for count in (counting.label_counts, counting.definition)
+    )
+    np.testing.assert_array_equal(found, expected)
 
 
 @pytest.mark.parametrize("ranked", MEASURES[:6], ids=str)

@@ -67,6 +67,13 @@ def test_by_hand():
     np.testing.assert_allclose(of(x, x[:0], targets, weights, pulls), expected, rtol=1e-12)
 
 
+def test_near_vectors_far_from_the_origin_keep_their_distances():
+    noise = torch.randn(20, 256, generator=torch.Generator().manual_seed(0))
+    x = torch.nn.functional.normalize(1 + 1e-3 * noise)
+    fine = (x.double()[:, None] - x.double()).square().sum(2).add(eps(x.dtype)).sqrt()
+    np.testing.assert_allclose(distances(x, x), fine, rtol=1e-5)
+
+
 @pytest.mark.parametrize("what", ["no weights", "one point", "no point"])
 def test_nothing_counts_without_a_weight(what):
     x, y, targets, weights, pulls = material(1)
@@ -76,6 +83,13 @@ def test_nothing_counts_without_a_weight(what):
         tables[1] = 0 * tables[1]
     x = x[:r].requires_grad_()
     found = of(x, y[:absent], *tables)
+    assert found == 0
+    np.testing.assert_array_equal(torch.autograd.grad(found, x)[0], 0)
+
+
+def test_nothing_to_compare_with_is_no_error():
+    x, none = torch.ones(7, 3).requires_grad_(), torch.zeros(7, 0)
+    found = mean_error(x, x[:0], none, none, none, none > 0)
     assert found == 0
     np.testing.assert_array_equal(torch.autograd.grad(found, x)[0], 0)
 
@@ -93,6 +107,8 @@ def test_a_gradient_is_hardly_longer_than_1(gap, dtype):
     ones = torch.ones_like(weights)
     (gradient,) = torch.autograd.grad(mean_error(x, x, 0 * ones, weights, ones, ones > 0), x)
     assert (gradient.norm(dim=1) < 1.01).all()
+    if gap >= 1e-2:
+        assert (gradient[:2].norm(dim=1) > 0.9).all()
     np.testing.assert_allclose(gradient[0], -gradient[1], atol=1e-3)
 
 

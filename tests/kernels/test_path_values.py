@@ -33,18 +33,19 @@ GEOMETRIES = tuple(CODES)
 def test_no_value_beyond_the_limit_reaches_the_least(
     geometry, squared, inner, chord, side, least, weight
 ):
-    about = Rule(CODES[geometry], 1.25, squared, inner, False)
+    about = Rule(CODES[geometry], 1.25, squared, inner, False, False)
     if geometry == "sphere":
         chord = min(chord, 4 / about.c)
     if value(chord, 1.0, side, weight, about) >= least:
         assert key(chord, side, about) <= limit(least, 1.0, weight, about)
 
 
+@pytest.mark.parametrize("inner", [True, False])
 @pytest.mark.parametrize("geometry", GEOMETRIES)
-def test_the_limit_is_no_wider_than_it_must_be(geometry):
-    about = Rule(CODES[geometry], 1.25, True, False, False)
-    at = limit(-0.8, 1.0, 2.0, about)
-    assert value(at * 1.001, 1.0, 1.0, 2.0, about) < -0.8 <= value(at * 0.999, 1.0, 1.0, 2.0, about)
+def test_the_limit_is_no_wider_than_it_must_be(geometry, inner):
+    about = Rule(CODES[geometry], 1.25, True, inner, False, False)
+    at = limit(-0.9, 1.0, 2.0, about) - key(0.0, 1.0, about)
+    assert value(at * 1.001, 1.0, 1.0, 2.0, about) < -0.9 <= value(at * 0.999, 1.0, 1.0, 2.0, about)
 
 
 @few

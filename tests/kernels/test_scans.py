@@ -74,7 +74,7 @@ def test_few_more_than_the_best_are_kept(ranked):
 
 @settings(max_examples=60, deadline=None)
 @given(
-    st.sampled_from(MEASURES), st.integers(0, 2**32), st.floats(-8, 3), st.integers(1, 8),
+    st.sampled_from(MEASURES), st.integers(0, 2**32), st.floats(-42, 3), st.integers(1, 8),
     st.integers(1, 50),
 )  # fmt: skip
 def test_near_and_far_points_are_kept(ranked, seed, size, d, k):
@@ -92,6 +92,17 @@ def test_equal_points_are_all_kept_however_many():
     y = torch.ones(3000, 3)
     kept = compare(MEASURES[0], torch.tensor([[0.5, 1, 1]]), y, 4, block=256)
     assert kept.isfinite().all()
+
+
+def test_blocks_may_be_of_any_size():
+    scan, there = scans.scan(MEASURES[0], torch.tensor([[0.5, 1, 1]]), np.array([-1]), k=1), 0
+    found = set()
+    for size in (1000, *[10] * 104, 1000, 3, 500):
+        rows = np.arange(there, there + size)
+        there += size
+        if scan.add(torch.ones(size, 3), rows, np.full(size, -1), norms=None):
+            found |= set(scan.take()[1].tolist())
+    assert found | set(scan.take()[1].tolist()) >= set(range(1000))  # all are equal
 
 
 def test_nothing_is_found():

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from hiertools.kernels.path_values import chord, value
 from hiertools.search import beam, exact_paths
-from hiertools.search.path_scores import SCORES
+from hiertools.search.path_scores import SCORES, PathScore
 from hiertools.search.path_values import rated, rule, sides
 from hiertools.search.tree import Tree
 from tests.search.entity_trees import C, brute, grown, points, score, space
@@ -141,7 +141,7 @@ def test_compiled_values_are_those_of_the_geometry(by, geometry, squared):
     rate = score(by, geometry=geometry, squared=squared)
     levels = np.arange(40) % 4
     wanted = rate.values(x, y, levels)
-    about = rule(rate)
+    about = rule(rate, sides(y, rate))
     fine = 1e-6 if geometry == "sphere" else 1e-12  # norms are 1/sqrt(c) to float32 alone
     for dtype, tolerance in ((np.float64, fine), (np.float32, 1e-4)):
         found = [
@@ -165,3 +165,19 @@ def test_scores_of_a_path_by_hand():
     np.testing.assert_allclose(means, [energy.mean(), energy[[0, 2]].mean(), -np.inf])
     last = score("last", levels=3).means(energy[None], np.array([[True, True, False]]))
     assert last.tolist() == [energy[1]]
+
+
+@pytest.mark.parametrize("norm", [1e2, 1e4, 1e6])
+def test_far_out_in_hyperbolic_space_nothing_is_lost_to_rounding(norm):
+    """Entities are near the rays of their parents; a beam of 10 finds what brute force does."""
+    rng = np.random.default_rng(0)
+    offsets, parent, children = grown([[8] * 4, [8] * 32])
+    at = norm * rng.normal(size=(len(parent), 16)) / 4
+    for row in range(offsets[1], len(parent)):
+        at[row] = at[parent[row]] * (1 + 0.3 * rng.normal()) + rng.normal(size=16) / 4
+    tree = Tree(at.astype(np.float32), offsets, parent, children, np.zeros(len(parent), bool))
+    found = rated(tree, PathScore("distance", "lorentz", 1.0, (1.0, 1.0, 1.0), 1.0, True))
+    queries = (at[rng.integers(offsets[2], len(at), 40)] * 1.1).astype(np.float32)
+    rows = beam.search(found, queries, np.zeros((40, 3)), width=10, k=1)
+    truth = [leaves[0] for leaves, _ in brute(found, queries, np.zeros((40, 3)))]
+    assert rows[:, 0].tolist() == truth

@@ -114,6 +114,7 @@ def write(  # type: ignore[no-untyped-def]
     b = tl.load(y_near + columns, mask=columns < m, other=0.0)[None, :]
     flat = tl.load(y_flat + columns, mask=columns < m, other=0.0)[None, :]
     cosine = product * tl.load(y_inverse + columns, mask=columns < m, other=0.0)[None, :]
+    cosine = tl.where(tl.abs(cosine) <= 2, cosine, float("nan"))  # of norms without an inverse
     if KIND == 0:
         slope = a * b
         key, error = flat + slope * cosine, g * slope + UNITS * tl.abs(flat)
