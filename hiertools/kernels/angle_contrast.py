@@ -2,8 +2,9 @@
 
 The rows' losses are summed by weights that are known before, so each block of rows gives its part
 of the loss and of the gradients at once, and no number is kept for each pair. The formulas are
-those of `polar.exterior_angle`, in float64; the slopes are worked out by hand, see `_Angles`. On
-CUDA float32 points go through the Triton kernels of `gpu.angle_contrast`.
+those of `polar.exterior_angle`, in float64; the slopes are worked out by hand, see `_Angles`. On a
+CPU the passes over pairs are a compiled loop (`angle_loops`); on CUDA float32 points go through
+the Triton kernels of `gpu.angle_contrast`.
 """
 
 from collections.abc import Callable
@@ -99,6 +100,10 @@ def _kernel(x: Tensor) -> Kernel:
         from hiertools.kernels.gpu import angle_contrast as twin
 
         return twin.pulled
+    if x.device.type == "cpu":
+        from hiertools.kernels.angle_loops import pulled
+
+        return pulled
     return definition
 
 
@@ -211,7 +216,8 @@ class _Angles:
     def __init__(self, x: Polar, y: Polar, geometry: str) -> None:
         self.x, self.y = x, y
         versine = torch.mm(x.u, y.u.T).neg_().add_(1).clamp_(0, 2)
-        run = _outward(x, y, geometry)
+        rows, columns = outward(x, y, geometry)
+        run = torch.mm(rows.T, columns)
         row, column = torch.where(versine <= NOISE)
         gap, size = y.a[column] - x.a[row], y.a[column] + x.a[row]
         equal = gap.abs() <= NOISE * size
@@ -249,11 +255,12 @@ class _Angles:
         of_y.u.addmm_(of_versine.T, x.u, alpha=-1)
 
 
-def _outward(x: Polar, y: Polar, geometry: str) -> Tensor:
-    """Return sn(radius of y - radius of x) of all pairs, a sum of two products."""
+def outward(x: Polar, y: Polar, geometry: str) -> tuple[Tensor, Tensor]:
+    """Return numbers of rows (2 x b) and of columns (2 x n), whose two products add up to
+    sn(radius of y - radius of x)."""
     if geometry == "lorentz":
         f, g = x.a + x.t, y.a + y.t  # exp of the radii
         rows, columns = (0.5 / f, -0.5 * f), (g, 1 / g)
     else:
         rows, columns = (x.t, -x.a), (y.a, y.t)
-    return torch.mm(torch.stack(rows, 1), torch.stack(columns))
+    return torch.stack(rows), torch.stack(columns)

@@ -12,6 +12,7 @@ from torch.testing import assert_close
 
 from hiertools.geometry.names import GEOMETRIES
 from hiertools.kernels import angle_contrast as module
+from hiertools.kernels import angle_loops
 from hiertools.kernels.angle_contrast import angle_contrast
 from hiertools.losses.contrast import Masks, info_nce
 from tests.kernels.interpreted import interpreted
@@ -78,10 +79,27 @@ def compare(one, other, rtol, atol):
 
 @pytest.mark.parametrize("case", CASES)
 @pytest.mark.parametrize(("b", "n", "at_once"), [(7, 13, 30), (5, 3, 1), (1, 1, 10), (0, 4, 10)])
-def test_is_what_all_pairs_give(case, b, n, at_once, monkeypatch):
+@pytest.mark.parametrize("kernel", [module.definition, angle_loops.pulled])
+def test_is_what_all_pairs_give(kernel, case, b, n, at_once, monkeypatch):
     monkeypatch.setitem(module.PAIRS_AT_ONCE, "cpu", at_once)
+    monkeypatch.setattr(angle_loops, "PAIRS_AT_ONCE", at_once)
     batch = Batch(case[0], b, n, seed=b)
-    compare(found(batch, case), expected(batch, case), 1e-9, 1e-10)
+    compare(found(batch, case, kernel), expected(batch, case), 1e-9, 1e-10)
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_the_loop_is_the_definition(case):
+    batch = Batch(case[0], 300, 501, d=20)
+    of_loop, of_definition = (found(batch, case, k) for k in (None, module.definition))
+    compare(of_loop, of_definition, 1e-9, 1e-11)
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+@pytest.mark.parametrize("kernel", [module.definition, angle_loops.pulled])
+def test_an_undefined_point_makes_an_undefined_sum(kernel, dtype):
+    batch = Batch("lorentz", 4, 5, dtype=dtype)
+    batch.y[3, 1] = torch.nan
+    assert found(batch, ("lorentz", False, "out"), kernel)[0].isnan()
 
 
 @pytest.mark.parametrize("case", CASES)
@@ -91,7 +109,8 @@ def test_float32_points_are_as_good_as_float64(case):
 
 
 @pytest.mark.parametrize("case", CASES)
-def test_degenerate_pairs_are_the_definition_too(case):
+@pytest.mark.parametrize("kernel", [module.definition, angle_loops.pulled])
+def test_degenerate_pairs_are_the_definition_too(kernel, case):
     """Equal points, points on a ray or opposite, and the origin."""
     batch = Batch(case[0], 8, 9)
     batch.y[:8] = batch.x
@@ -103,7 +122,7 @@ def test_degenerate_pairs_are_the_definition_too(case):
         batch.y[1], batch.y[2], batch.y[3], batch.x[4] = (
             -batch.x[1], 2 * batch.x[2], 0 * batch.x[3], 0 * batch.x[4],
         )  # fmt: skip
-    compare(found(batch, case), expected(batch, case), 1e-6, 1e-7)
+    compare(found(batch, case, kernel), expected(batch, case), 1e-6, 1e-7)
 
 
 @pytest.mark.parametrize("case", CASES)
