@@ -22,6 +22,7 @@ from hiertools.errors import (
     SkippedError,
     StoppedError,
     UsageError,
+    UserError,
 )
 from hiertools.files import atomic
 
@@ -114,7 +115,7 @@ class Trace:
         """Write the trace. Raises `NoSpaceError` where it is cut off: torch says nothing of it."""
         folder, beside = self.path.parent, f".{self.path.name}."
         with (
-            atomic.replacing(self.path, overwrite=self._overwrite) as temporary,
+            atomic.replacing(self.path, overwrite=self._overwrite, option="--profile") as temporary,
             TemporaryDirectory(dir=folder, prefix=beside, suffix=".part") as room,
         ):
             exported = Path(room) / "trace.json"
@@ -187,7 +188,7 @@ _meter = Meter(None)
 def measured(path: Path | None, *, overwrite: bool, workers: bool) -> Iterator[None]:
     """Say what the block cost when it is done or stopped in order. path: of a trace, if wanted.
 
-    Of several ranks the first one alone speaks and is traced. Raises `UsageError`, or `UserError`
+    Of several ranks the first one alone is traced. Raises `UsageError`, or `UserError`
     as `atomic.check_writable`, for a path that cannot be written.
     """
     global _meter
@@ -195,15 +196,21 @@ def measured(path: Path | None, *, overwrite: bool, workers: bool) -> Iterator[N
     first = os.environ.get("RANK", "0") == "0"
     _meter = Meter(trace if first else None)
     try:
+        if trace is not None:
+            atomic.taken.add(trace.path.resolve())
         yield
     except (SkippedError, StoppedError, InterruptedBySignal):
-        _meter.end(workers=workers)
+        try:
+            _meter.end(workers=workers)
+        except UserError as error:  # of the trace: the exit code is that of the work
+            terminal.warn(str(error))
         raise
     else:
         _meter.end(workers=workers)
     finally:
         if trace is not None:
             trace.stop(keep=False)  # nothing, unless the command has failed
+            atomic.taken.discard(trace.path.resolve())
         _meter = Meter(None)
 
 

@@ -59,9 +59,27 @@ def test_other_ranks_are_not_traced(tmp_path, monkeypatch, capsys):
     assert "trace" not in capsys.readouterr().err
 
 
-def test_a_short_training_is_traced_from_its_last_step(tmp_path, capsys):
-    cost(path=tmp_path / "t.json")
-    assert "t.json: a trace of steps 1 to 2\n" in capsys.readouterr().err  # of the block before
+@pytest.mark.parametrize(("steps", "traced"), [(1, 1), (2, 2), (3, 3)])
+def test_a_short_training_is_traced_in_its_last_step(tmp_path, capsys, steps, traced):
+    with (
+        profiling.measured(tmp_path / "t.json", overwrite=False, workers=False),
+        profiling.work("training", steps=steps) as done,
+    ):
+        for _ in range(steps):
+            done(1)
+    assert f"t.json: a trace of step {traced}\n" in capsys.readouterr().err
+
+
+def test_a_stopped_run_keeps_its_exit_code_where_the_trace_cannot_be_written(
+    tmp_path, monkeypatch, capsys
+):
+    def cut(self, path):
+        Path(path).write_text('{"traceEvents": [')
+
+    monkeypatch.setattr("torch.profiler.profile.export_chrome_trace", cut)
+    with pytest.raises(SkippedError):
+        cost(path=tmp_path / "t.json", fail=SkippedError("two of them"))
+    assert "warning: " in capsys.readouterr().err
 
 
 def test_a_trace_that_is_cut_off_is_no_trace(tmp_path, monkeypatch):

@@ -296,7 +296,15 @@ _OF_ROWS = {
     "label_from": None,
 }
 _OF_VECTORS = {"key": None, "made_by": None}
-_OF_NETWORK = {"logits": False, "shard": "", "resume": False, "dry_run": False}
+_OF_NETWORK = {
+    "logits": False,
+    "shard": "",
+    "resume": False,
+    "dry_run": False,
+    "precision": "auto",
+    "engine": "auto",
+    "device": "auto",
+}
 
 
 def _refuse(reason: str, given: dict[str, Any], options: dict[str, Any]) -> None:

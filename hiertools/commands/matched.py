@@ -53,12 +53,12 @@ def verified(given: dict[str, Any]) -> Matched:
     from hiertools.files.local_features import read_local
     from hiertools.reranking.assembling import Features
 
-    features = Features([read_local(path) for path in given["local"]], _boxes(given["index"]))
-    left, right = (_of(features, given[side], given) for side in ("left", "right"))
     choice = plugins.parse(plugins.RERANKERS, given["method"])
     name = choice.member.name
     if name not in METHODS:
         raise UsageError(f"--method {name}: has no matches; take {' or '.join(METHODS)}")
+    features = Features([read_local(path) for path in given["local"]], _boxes(given["index"]))
+    left, right = (_of(features, given[side], given) for side in ("left", "right"))
     usual = {option.name: option.default for option in choice.member.options}
     options = {**usual, **choice.options, "seed": given["seed"]}
     groups, about = (_regions if name == "topological" else _inliers)(left, right, options)
@@ -77,7 +77,8 @@ def _of(features: "Features", key: str, given: dict[str, Any]) -> "LocalFeatures
     found = features.of(key)
     if found is None:
         more = "" if given["index"] else "; for a box of an image give --index too"
-        raise UserError(f"{given['local'][0]}: has no local features of {key!r}{more}")
+        files = ", ".join(map(str, given["local"]))
+        raise UserError(f"{files}: no local features of {key!r}{more}")
     return found
 
 

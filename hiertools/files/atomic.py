@@ -7,11 +7,12 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from hiertools.errors import NoSpaceError, OutputExistsError, UserError
+from hiertools.errors import NoSpaceError, OutputExistsError, UsageError, UserError
 
 STDOUT = Path("-")
 UNWRITABLE = {errno.EROFS, errno.EACCES, errno.EPERM}
 FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
+taken: set[Path] = set()  # by `--profile`: no other output of the command comes in their place
 
 
 def check_writable(path: Path, *, overwrite: bool, option: str = "-o") -> None:
@@ -22,6 +23,8 @@ def check_writable(path: Path, *, overwrite: bool, option: str = "-o") -> None:
     """
     if path == STDOUT:
         return
+    if option != "--profile" and path.resolve() in taken:
+        raise UsageError(f"--profile {path}: is another file of this command")
     if path.is_dir():
         raise UserError(f"{path}: is a folder; name a file with {option}")
     if not path.parent.is_dir():
@@ -36,18 +39,18 @@ def check_writable(path: Path, *, overwrite: bool, option: str = "-o") -> None:
 
 
 @contextmanager
-def replacing(path: Path, *, overwrite: bool) -> Iterator[Path]:
+def replacing(path: Path, *, overwrite: bool, option: str = "-o") -> Iterator[Path]:
     """Yield a temporary path in the same folder that becomes `path` when the block succeeds.
 
     When the block fails the temporary file is removed and an older output stays as it was.
     """
-    check_writable(path, overwrite=overwrite)
+    check_writable(path, overwrite=overwrite, option=option)
     temporary = path.with_name(f".{path.name}.{os.getpid()}.part")
     try:
         with explained(path):
             yield temporary
             _sync(temporary)
-            check_writable(path, overwrite=overwrite)
+            check_writable(path, overwrite=overwrite, option=option)
             os.replace(temporary, path)
             _sync(path.parent)
     finally:

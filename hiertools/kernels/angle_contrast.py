@@ -184,7 +184,7 @@ def _info_nce(given: Given, rows: slice, angle: Tensor) -> tuple[Tensor, Tensor,
     highest = repelling.amax(1, keepdim=True)
     terms = repelling.sub_(highest).exp_().mul_(negative)
     total = terms.sum(1, keepdim=True)
-    repelled = torch.where(total > 0, highest + total.log(), lowest)
+    repelled = torch.where(total == 0, lowest, highest + total.log())
     row, column = positive.nonzero(as_tuple=True)  # a few for each row
     apart = logits[row, column] - repelled[row, 0]
     log_p, rest = logsigmoid(apart), torch.sigmoid(-apart)
@@ -197,7 +197,7 @@ def _info_nce(given: Given, rows: slice, angle: Tensor) -> tuple[Tensor, Tensor,
         best = logsigmoid(nearest - repelled[:, 0])
         share = torch.exp(log_p - best[row])
         summed = torch.zeros_like(count).index_add_(0, row, share)
-        losses = torch.where(summed > 0, count.log() - best - summed.log(), 0)
+        losses = torch.where(summed == 0, 0, count.log() - best - summed.log())
         pulls = share / summed[row] * rest
     repels = torch.zeros_like(count).index_add_(0, row, pulls)
     slopes = terms.mul_(repels[:, None] / torch.where(total > 0, total, 1))

@@ -15,6 +15,8 @@ from jaxtyping import Float
 from torch import Tensor
 from torch.nn import functional
 
+WIDEST = 64  # of a head: the loop is unrolled, numba takes up to 100, and torch is as fast beyond
+
 Kernel = Callable[[Tensor, Tensor, Tensor], Tensor]
 
 
@@ -27,9 +29,9 @@ def attention(
 ) -> Float[Tensor, "heads b w"]:
     """Return what each query finds; 0 where there are no keys.
 
-    kernel: None for what suits the device. Of float32 on a CPU, what a query finds depends neither
-    on the other queries nor on the number of threads. Keys and values are read fastest where a
-    head has its rows side by side.
+    kernel: None for what suits the device. Of float32 on a CPU, of heads up to `WIDEST`, what a
+    query finds depends neither on the other queries nor on the number of threads. Keys and values
+    are read fastest where a head has its rows side by side.
     """
     return (kernel or _kernel(queries))(queries, keys, values)
 
@@ -47,7 +49,7 @@ def _kernel(queries: Tensor) -> Kernel:
         from hiertools.kernels.gpu.attention import attention as on_gpu
 
         return on_gpu
-    if queries.device.type == "cpu":
+    if queries.device.type == "cpu" and queries.shape[2] <= WIDEST:
         from hiertools.kernels.attention_lanes import attention as by_lanes
 
         return by_lanes

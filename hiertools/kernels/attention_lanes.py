@@ -56,8 +56,9 @@ def _together(states: Floats) -> Floats:
     """Return what queries find (heads x b x width), of the states of all parts, in their order."""
     highest = states[..., -2, :].max(1).astype(np.float64)
     total = np.zeros(states[:, 0].shape)
-    for state in states.swapaxes(0, 1):
-        total += np.exp2(state[..., -2, :] - highest)[..., None, :] * state
+    with np.errstate(invalid="ignore"):  # of scores that are not finite
+        for state in states.swapaxes(0, 1):
+            total += np.exp2(state[..., -2, :] - highest)[..., None, :] * state
     found = (total[..., :-2, :] / total[..., -1:, :]).astype(np.float32)
     return found.swapaxes(2, 3).reshape(len(found), -1, found.shape[2])
 

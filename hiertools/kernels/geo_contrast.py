@@ -203,7 +203,10 @@ def _pull_positives(given: Given, of_e: Tensor, of_x: Tensor, of_y: Tensor) -> T
         own = _own_energy(x, y, given.rule)
     more_x, more_y = torch.autograd.grad(own, (x, y), of_e)
     of_x += more_x
-    of_y.index_add_(0, row, more_y)
+    if of_y.is_cuda:  # where index_add_ adds in the order of arrival
+        of_y.index_put_((row,), more_y, accumulate=True)
+    else:
+        of_y.index_add_(0, row, more_y)
     return own.detach()
 
 

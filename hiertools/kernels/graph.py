@@ -38,7 +38,10 @@ class Graph:
 
 @dataclass(frozen=True)
 class Sides:
-    """`count` right sides: values of rows, each of the side of that number; 0 elsewhere."""
+    """`count` right sides: finite values of rows, each of the side of that number; 0 elsewhere.
+
+    A row is there once for a side; values are no smaller than 1e-150, whose squares are numbers.
+    """
 
     count: int
     number: Rows

@@ -363,6 +363,7 @@ def test_a_device_that_is_not_there(photos, tmp_path, capsys):
         (["x", "--made-by", "clip"], "--made-by does not apply"),
         (["--from", "v.npy", "--ids", "i", "--made-by", ""], "--made-by needs a name"),
         (["--from", "v.npy", "--ids", "i", "--dry-run"], "--dry-run does not apply"),
+        (["--from", "v.npy", "--ids", "i", "--engine", "onnx"], "--engine does not apply"),
         (["--from", "v.npy", "--ids", "i", "--images", "l"], "--images does not apply"),
         (["y", "--text", "--min-size", "3"], "--min-size does not apply"),
         (["x", "--key", "k"], "--key does not apply"),

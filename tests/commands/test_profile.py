@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from hiertools.cli import COMMANDS, MEASURED, command, main
+from hiertools.cli import COMMANDS, MEASURED, main
 from hiertools.files.embeddings import write_embeddings
 from hiertools.files.hierarchy import write_hierarchy
 from hiertools.files.items import Items, decode, encode, label_sets
@@ -90,11 +90,12 @@ def ranges(path):
     return [each["name"] for each in events if each.get("cat") == "user_annotation"]
 
 
-def test_the_commands_that_have_rows_have_the_option():
+def test_the_commands_that_have_rows_have_the_option(capsys):
     measured = [name for name in COMMANDS if name.split()[0] in MEASURED]
     assert len(measured) == 9
     for name in measured:
-        assert callable(command(name))
+        assert main([*name.split(), "--help"]) == 0
+        assert "--profile" in capsys.readouterr().out
 
 
 def test_a_training_traces_some_steps_and_says_its_rows(here, capsys):
@@ -111,6 +112,17 @@ def test_a_training_traces_some_steps_and_says_its_rows(here, capsys):
     line = f"hiertools train parts: {trace}: is there already; give --overwrite or another"
     assert capsys.readouterr().err == f"{line} --profile\n"
     assert not (here / "other.h5").exists()
+
+
+def test_a_trace_takes_the_place_of_no_other_output(here, capsys):
+    out, log = here / "m.h5", here / "m.h5.log.jsonl"
+    assert train("-o", out, "--profile", log, "--overwrite") == 2
+    assert capsys.readouterr().err.endswith(f"--profile {log}: is another file of this command\n")
+    assert not log.exists()
+    words = ["i.h5", "e.h5", "-k", "3", "--overwrite", "--profile", "results.jsonl"]
+    assert main(["query", *words]) == 2
+    assert "--profile results.jsonl: is another file" in capsys.readouterr().err
+    assert not Path("results.jsonl").exists()
 
 
 def test_a_training_that_stops_keeps_its_trace_and_says_the_rows_of_each_run(

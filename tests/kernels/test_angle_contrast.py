@@ -95,11 +95,12 @@ def test_the_loop_is_the_definition(case):
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+@pytest.mark.parametrize("positives", ["out", "in"])
 @pytest.mark.parametrize("kernel", [module.definition, angle_loops.pulled])
-def test_an_undefined_point_makes_an_undefined_sum(kernel, dtype):
+def test_an_undefined_point_makes_an_undefined_sum(kernel, positives, dtype):
     batch = Batch("lorentz", 4, 5, dtype=dtype)
     batch.y[3, 1] = torch.nan
-    assert found(batch, ("lorentz", False, "out"), kernel)[0].isnan()
+    assert found(batch, ("lorentz", False, positives), kernel)[0].isnan()
 
 
 @pytest.mark.parametrize("case", CASES)
@@ -169,6 +170,8 @@ def test_interpreted_kernel_is_the_definition():
 
 
 def compare_interpreted():
+    from hiertools.kernels.gpu.angle_contrast import pulled
+
     for place, case in enumerate(CASES):
         compare_with_triton(Batch(case[0], 7, 13, dtype=torch.float32), case)
         if place % 5 == 0:
@@ -182,6 +185,24 @@ def compare_interpreted():
     for name in ("x", "y", "positive", "negative"):
         setattr(strided, name, getattr(strided, name).T.contiguous().T)
     compare_with_triton(strided, CASES[1])
+    undefined = Batch("lorentz", 4, 5, dtype=torch.float32)
+    undefined.y[3, 1] = torch.nan
+    for positives in ("out", "in"):
+        assert found(undefined, ("lorentz", False, positives), pulled)[0].isnan()
+    tries_of_a_table_leave_nothing()
+
+
+def tries_of_a_table_leave_nothing():
+    """What a first call, which tries the table's entries, adds up is what one call does."""
+    from triton import Config
+
+    from hiertools.kernels.gpu import angle_passes
+
+    pull = angle_passes.pull
+    pull.configs = [Config(entry.blocks) for entry in angle_passes.PULLS[:2]]
+    pull._do_bench = lambda call, quantiles: [call() or 1.0] * 3
+    pull.cache.clear()
+    compare_with_triton(Batch("lorentz", 7, 13, dtype=torch.float32), CASES[0])
 
 
 @pytest.mark.skipif(find_spec("triton") is None, reason="triton is not importable")

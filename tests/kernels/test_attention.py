@@ -44,6 +44,10 @@ def test_is_softmax_in_double_precision(size, scale):
     check(found, inputs)
 
 
+def test_wide_heads_are_torchs():
+    check(attention(*given(1, 3, 20, 128)), given(1, 3, 20, 128))
+
+
 def test_average_values_are_as_right_as_those_of_torch():
     inputs = given(8, 64, 50_000, 16)
     error, of_torch = (

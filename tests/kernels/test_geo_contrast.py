@@ -260,6 +260,8 @@ def test_interpreted_kernel_is_the_definition():
 
 
 def compare_interpreted():
+    from hiertools.kernels.gpu.geo_contrast import KERNEL
+
     def world(n, m, **options):
         return World(n, m, dtype=torch.float32, **options)
 
@@ -275,6 +277,12 @@ def compare_interpreted():
         compare_with_triton(near, case, places=True)
     for case in CASES[::7]:  # no size is a multiple of a block
         compare_with_triton(world(33, 131, d=130, scale=0.1), case, places=True)
+    undefined = world(3, 7)
+    undefined.positive, undefined.y[5, 1] = torch.tensor([4, 6, -1]), torch.nan
+    for geometry in GEOMETRIES:
+        rule = Rule(geometry, 1.25, True, "laplace", 1.0)
+        losses = chunked(undefined, rule, True, undefined.inputs(), KERNEL)
+        assert losses[:2].isnan().all()
     # numpy multiplies tiles of the two passes in different orders: a p of theirs differs by more
     compare_with_triton(cold(30, "lorentz"), CASES[0], places=True, close=2e-3)
 

@@ -41,7 +41,7 @@ def _angles(  # type: ignore[no-untyped-def]
     u, w, x_sides, y_sides, rows, columns, b, n, d, GEOMETRY: tl.constexpr,
     BN: tl.constexpr, BM: tl.constexpr,
 ):  # fmt: skip
-    """Return rise and run of the angles, both over the sum of sn, and versine and |u + w|^2."""
+    """Return rise and run of the angles, both over the sum of sn, outward, versine and sine^2."""
     minus, plus = of_tile(u, w, rows, columns, b, n, d, BN, BM)
     p, p_rest, t, t_rest = _side(x_sides, rows, b)
     q, q_rest, s, s_rest = _side(y_sides, columns, n)
@@ -100,8 +100,8 @@ def add_up(  # type: ignore[no-untyped-def]
         terms = tl.exp(scores - higher[:, None])
         total = total * tl.exp(highest - higher) + tl.sum(terms, 1)
         highest = higher
-    held = tl.where(total > 0, total, 1.0)
-    repelled = tl.where(total > 0, highest + tl.log(held), LOWEST)
+    held = tl.where(total == 0, 1.0, total)
+    repelled = tl.where(total == 0, LOWEST, highest + tl.log(held))
     best, summed = tl.full([BN], LOWEST, tl.float32), tl.zeros([BN], tl.float32)
     losses, pulls = tl.zeros([BN], tl.float32), tl.zeros([BN], tl.float32)
     count = tl.zeros([BN], tl.float32)
@@ -126,7 +126,7 @@ def add_up(  # type: ignore[no-untyped-def]
             pulls += tl.sum(tl.where(attracts, rest, 0.0), 1)
     known = tl.maximum(count, 1.0)
     if INSIDE:
-        held = tl.where(summed > 0, summed, 1.0)
+        held = tl.where(summed == 0, 1.0, summed)
         inside = best + tl.log(held)
         losses = tl.where(count > 0, tl.log(known) - inside, 0.0)
         pulls /= held
@@ -162,7 +162,7 @@ def _of_logits(  # type: ignore[no-untyped-def]
     return share * (repel - attract)
 
 
-@tuned(PULLS, key=["d", "GEOMETRY", "OWN"])
+@tuned(PULLS, key=["d", "GEOMETRY", "OWN"], added_to=["of_u"])
 @triton.jit  # type: ignore[untyped-decorator]
 def pull(  # type: ignore[no-untyped-def]
     u, w, x_sides, y_sides, positive, negative, taus, b, n, d, found, of_u, of_sides,

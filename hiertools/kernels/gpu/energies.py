@@ -43,7 +43,8 @@ def energies(  # type: ignore[no-untyped-def]
 ):
     """Return e and q of pairs, of side numbers a, f (n) and b, g (m); e is d^2 if SQUARED."""
     if GEOMETRY == 2:
-        q = tl.minimum(tl.maximum((1 - c * product) / 2, 0.0), 1.0)
+        q = (1 - c * product) / 2
+        q = tl.where(q < 0, 0.0, tl.where(q > 1, 1.0, q))  # NaN stays
     else:
         q = tl.maximum((a[:, None] * b[None, :] - c * product) / 2, 0.0)
         if GEOMETRY == 0:

@@ -87,7 +87,19 @@ def _arguments(given: Given) -> tuple[object, ...]:
     scalars = torch.stack([given.tau, given.weight, given.sigma]).float()
     side = (torch.stack(sides(points, rule.geometry, c)) for points in (x, y))
     positive = given.positive.contiguous()
-    return x, y, *side, *where, positive, scalars, len(x), len(y), x.shape[1], c, rule.power
+    return (
+        x,
+        y,
+        *side,
+        *where,
+        positive,
+        scalars,
+        len(x),
+        len(y),
+        x.shape[1],
+        float(c),
+        float(rule.power),
+    )
 
 
 def _choices(given: Given) -> dict[str, object]:

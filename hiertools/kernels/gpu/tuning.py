@@ -22,13 +22,20 @@ class Entry:
     stages: int = 2
 
 
-def tuned(table: Sequence[Entry], *, key: Sequence[str]) -> Callable[[Any], Any]:
-    """Return a decorator for a `triton.jit` function; key: arguments whose values choose anew."""
+def tuned(
+    table: Sequence[Entry], *, key: Sequence[str], added_to: Sequence[str] = ()
+) -> Callable[[Any], Any]:
+    """Return a decorator for a `triton.jit` function; key: arguments whose values choose anew.
+
+    added_to: arguments that the function adds to, which start at 0 again after each try.
+    """
     if os.environ.get("TRITON_INTERPRET") == "1":
         table = table[:1]
     configs = [
         triton.Config(entry.blocks, num_warps=entry.warps, num_stages=entry.stages)
         for entry in table
     ]
-    decorate: Callable[[Any], Any] = triton.autotune(configs=configs, key=list(key))
+    decorate: Callable[[Any], Any] = triton.autotune(
+        configs=configs, key=list(key), reset_to_zero=list(added_to)
+    )
     return decorate
