@@ -12,11 +12,11 @@ from torch import Tensor
 
 from hiertools.kernels.energies import NAMES, sides
 from hiertools.kernels.geo_contrast import Given, Kernel, Pulled
-from hiertools.kernels.geo_pieces import LOWEST, PARTS, Numbers, Sides, add_up, pull
+from hiertools.kernels.geo_pairs import F, Numbers, Sides
+from hiertools.kernels.geo_pieces import LOWEST, PARTS, add_up, pull
 from hiertools.kernels.geo_weights import NUMBERS
 
 PAIRS_AT_ONCE = 2**18
-F = np.float32
 
 
 def _log_sums(given: Given) -> Tensor:
