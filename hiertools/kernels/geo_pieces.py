@@ -1,4 +1,7 @@
-"""The compiled loops of `geo_loops` over pieces of a block of products, entities x images."""
+"""The compiled loops of `geo_loops` over pieces of a block of products, entities x images.
+
+Rows are copied by loops: to assign slices numba compiles for three seconds more.
+"""
 
 import numba
 import numpy as np
@@ -51,7 +54,8 @@ def add_up(product, start, sides, numbers, best, total):  # type: ignore[no-unty
             for k in range(size):
                 e[k] *= per_tau
             _own(e, first, rows, sides, LOWEST)
-            higher[:] = highest
+            for i in range(n):
+                higher[i] = highest[i]
             for row in range(rows):
                 line = e[row * n : row * n + n]
                 for i in range(n):
@@ -116,10 +120,13 @@ def pull(  # type: ignore[no-untyped-def]
             if of_tau:
                 sums[part, 0] += _dot(p, e, size)
             slopes(q, e, p, size, per_tau, numbers)
-            turned[:] = 0
+            for i in range(n):
+                turned[i] = ZERO
             for row in range(rows):
                 time, line = sides.time[first + row], p[row * n : row * n + n]
-                product[place + row] = line
+                into = product[place + row]
                 for i in range(n):
+                    into[i] = line[i]
                     turned[i] += line[i] * time
-            of_times[part] += turned
+            for i in range(n):
+                of_times[part, i] += turned[i]
