@@ -46,7 +46,8 @@ def evaluate(run: "Run", given: dict[str, Any]) -> "tuple[Metrics, list[Written]
     how = _worths(given, graded=asked.grades is not None, tree=tree is not None)
     exclude = _exclude(given["exclude"], asked)
     if not len(asked.queries):
-        raise UserError(f"{asked.names[0]}: has no queries to evaluate")
+        why = f" that {given['truth']} knows; ids must be the same" if given["truth"] else ""
+        raise UserError(f"{asked.names[0]}: has no queries to evaluate{why}")
     sides = retrieval_sides.Sides(asked.queries, asked.table.take(asked.rows), asked.names, exclude)
     taxonomy = None
     if asked.grades is not None:

@@ -121,6 +121,7 @@ def explained(path: Path, query: str, hit: str | None) -> Matched:
             break
     else:
         raise UserError(f"{path}: has no query {query!r}")
+    advice = f"re-rank with --explain by {' or '.join(METHODS)}"
     told = zip(ranking.ids, ranking.explained or [None] * len(ranking.ids), strict=True)
     for key, methods in told:
         if hit not in (None, key):
@@ -130,9 +131,10 @@ def explained(path: Path, query: str, hit: str | None) -> Matched:
             if _has_matches(found) or (hit == key and "matches" in found.document):
                 return _told(query, key, name, found)
         if hit == key:
-            raise UserError(f"{path}: says nothing of {key!r}; re-rank with --explain")
-    what = "no hit with matches" if hit is None else f"no hit {hit!r}"
-    raise UserError(f"{path}: {query!r} has {what}; re-rank with --explain")
+            raise UserError(f"{path}: says nothing of {key!r}; {advice}")
+    if hit is not None:
+        raise UserError(f"{path}: {query!r} has no hit {hit!r}")
+    raise UserError(f"{path}: {query!r} has no hit with matches; {advice}")
 
 
 def _has_matches(about: "Fields") -> bool:

@@ -11,6 +11,7 @@ from hiertools.commands.queries import batches
 from hiertools.commands.query_classes import look_at_classes
 from hiertools.commands.query_points import OF_POINTS, Look, look_at_points
 from hiertools.errors import UsageError
+from hiertools.terminal import warn
 
 if TYPE_CHECKING:
     from hiertools.commands.queries import Batch
@@ -74,6 +75,12 @@ def query_embeddings(run: "Run", options: dict[str, Any], bad: list[str]) -> Non
     said = {"k": request.k, "exclude": request.exclude, "only": request.only or "any"}
     header = {"index": sha256, **look.about, **said, **query_effort.header(found, look.effort)}
     _write(searcher, asked, output, header, run, format=form.value, overwrite=overwrite)
+    if searcher.namesakes:
+        warn(
+            f"{searcher.namesakes:,} queries have the id of an item that is another one, which is"
+            " no hit of theirs: embed the folder above both, so that ids differ, or give"
+            " --exclude none"
+        )
 
 
 def _request(look: Look, options: dict[str, Any]) -> "Request":

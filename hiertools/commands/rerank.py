@@ -151,15 +151,15 @@ def rerank(
     if format is ResultsFormat.h5 and output == atomic.STDOUT:
         raise UsageError("HDF5 cannot go through a pipe; name a file with -o")
     if masks == output:
-        raise UsageError("--masks and --output are different files")
+        raise UsageError("--masks and --output must be different files")
     if uncertainty != 1.0 and not only_uncertain:
         raise UsageError("--uncertainty is for --only-uncertain")
+    choice = plugins.parse(plugins.RERANKERS, method)
     for path in (output, masks):
         if path is not None:
             atomic.check_writable(path, overwrite=overwrite)
     read = [results, index, *(queries or []), *(local or []), *(verified or []), graph]
     if masks and masks.exists() and any(p and p.exists() and p.samefile(masks) for p in read):
         raise UsageError(f"{masks}: is an input too; name another file with --masks")
-    choice = plugins.parse(plugins.RERANKERS, method)
     given: dict[str, Any] = {**options, "output": output, "choice": choice}
     run_method(given)

@@ -146,14 +146,16 @@ def _gallery(
     from hiertools.reranking.gallery import Gallery
 
     files = [read_local(path) for path in given["local"] or []]
-    for file in files:
-        run.add_input(file.path, inputs.digest_file(file.path), file.chain)
+    digests = [inputs.digest_file(file.path) for file in files]
+    for file, digest in zip(files, digests, strict=True):
+        run.add_input(file.path, digest, file.chain)
     boxes = boxes_of(index.items)
     for _, found in queries:
         boxes |= boxes_of(found.items)
     pairs = [read_part(path) for path in given["verified"] or []]
     for part in pairs:
         run.add_input(part.path, inputs.digest_file(part.path), part.chain)
+        part.check_local(digests)
     graph = _graph(run, given["graph"], sha256, given["index"])
     hurried = given["time_budget"] is not None
     return Gallery(
@@ -236,7 +238,7 @@ def _write_masks(run: "Run", given: dict[str, Any], masks: "list[Document]") -> 
 
 def _say(given: dict[str, Any], tally: "Tally", masks: int) -> None:
     from hiertools.files import atomic
-    from hiertools.terminal import say
+    from hiertools.terminal import say, warn
 
     name = "standard output" if given["output"] == atomic.STDOUT else given["output"]
     every = tally.done + tally.late + tally.certain
@@ -247,3 +249,5 @@ def _say(given: dict[str, Any], tally: "Tally", masks: int) -> None:
         text += f"; {count:,} {why}" if count else ""
     text += f"; {masks:,} masks" if given["masks"] is not None else ""
     say(text)
+    if given["masks"] is not None and tally.done and not masks:
+        warn(f"{given['masks']}: {given['choice'].member.name} has made no masks")

@@ -122,17 +122,16 @@ def verify(
 
 def _local(run: "Run", paths: list[Path]) -> "tuple[list[Local], str]":
     """Return files of local features, and what they are: a digest of their digests."""
-    import hashlib
-
     from hiertools.files import inputs
     from hiertools.files.local_features import read_local
+    from hiertools.files.verified import digest_of
 
     files, digests = [], []
     for path in paths:
         files.append(read_local(path))
         digests.append(inputs.digest_file(path))
         run.add_input(path, digests[-1], files[-1].chain)
-    return files, hashlib.sha256(" ".join(sorted(digests)).encode()).hexdigest()
+    return files, digest_of(digests)
 
 
 def _pairs(run: "Run", source: Path, top: int | None, device: str) -> "tuple[Pairs, Boxes]":

@@ -1,8 +1,10 @@
 """verified: pairs of images whose local features one model of geometry explains."""
 
+import hashlib
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import chain, combinations
 from pathlib import Path
 
 import numpy as np
@@ -16,6 +18,7 @@ KIND = "verified"
 VERSION = 1
 FEATURES = "<i4"
 NONE = np.full(9, np.nan)
+MOST_FILES = 12  # of local features, of which all sets are looked at
 
 
 @dataclass(frozen=True)
@@ -52,6 +55,11 @@ class Block:
 
     codes: NDArray[np.int32]
     pairs: list[Pair]
+
+
+def digest_of(digests: Iterable[str]) -> str:
+    """Return what files of local features are together, of the digest of each."""
+    return hashlib.sha256(" ".join(sorted(digests)).encode()).hexdigest()
 
 
 @dataclass(frozen=True)
@@ -98,6 +106,19 @@ class Part:
         wanted = self._key(np.int64(left), np.int64(right))  # type: ignore[arg-type]
         at = int(np.searchsorted(keys, wanted))
         return int(order[at]) if at < len(keys) and keys[at] == wanted else None
+
+    def check_local(self, digests: Sequence[str]) -> None:
+        """Raise `UserError` if the pairs are not of some of these files of local features."""
+        made = self.meta.get("local")
+        if made is None or not digests or len(digests) > MOST_FILES:
+            return
+        sizes = range(1, len(digests) + 1)
+        some = chain.from_iterable(combinations(digests, size) for size in sizes)
+        if all(digest_of(each) != made for each in some):
+            raise UserError(
+                f"{self.path}: its pairs are of other local features than those of --local; verify"
+                " them again, or name the files that they are of"
+            )
 
     def pair(self, place: int) -> Pair:
         """Return a pair."""

@@ -49,7 +49,7 @@ class Groups:
     def __init__(self, table: Items, exclude: str, name: str) -> None:
         self._exclude = exclude
         column = self._column(table, name)
-        self._names, codes = np.unique(column, return_inverse=True)
+        self._names, self._first, codes = np.unique(column, return_index=True, return_inverse=True)
         self.of_points = self._known(codes.astype(np.int64), column)
 
     def of(self, queries: Items, name: str) -> Rows:
@@ -58,6 +58,12 @@ class Groups:
         place = np.searchsorted(self._names, column).clip(max=max(0, len(self._names) - 1))
         found = self._names[place] == column if len(self._names) else np.zeros(len(column), bool)
         return self._known(np.where(found, place, NO_GROUP), column)
+
+    def itself(self, groups: Rows) -> Rows:
+        """Return the item that has the id of each query, -1 if there is none or it may be found."""
+        if self._exclude != "self" or not len(self._names):
+            return np.full(len(groups), NO_GROUP)
+        return np.where(groups == NO_GROUP, NO_GROUP, self._first[groups])
 
     def _column(self, table: Items, name: str) -> NDArray[np.bytes_]:
         if self._exclude == "none":

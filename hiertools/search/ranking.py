@@ -21,6 +21,8 @@ from hiertools.search.choosing import Groups, Rows
 from hiertools.search.placing import Placer, Vectors
 from hiertools.search.scores import Measure, Scoring
 
+ELSEWHERE = 0.1  # of its length is the gap of a point to another one of its picture at the most
+
 
 @dataclass(frozen=True)
 class Request:
@@ -82,7 +84,10 @@ class PointView:
 
 
 class Searcher:
-    """An index that answers one kind of request. `size` is how many items may be hits."""
+    """An index that answers one kind of request. `size` is how many items may be hits.
+
+    `namesakes` counts the queries so far that have the id of an item, and not its place.
+    """
 
     def __init__(self, index: Index, name: str, view: View, request: Request) -> None:
         self._request, self._items, self._view = request, index.items, view
@@ -92,7 +97,7 @@ class Searcher:
         self._groups = Groups(index.items, request.exclude, name)
         ranks = choosing.ranks(index.items)
         self._collection = Collection(view.points, rows, ranks, self._groups.of_points)
-        self.size = len(rows)
+        self.size, self.namesakes = len(rows), 0
         least = -np.inf if request.max_angle is None else -request.max_angle
         self._wanted = Wanted(
             view.measure, max(1, min(request.k, self.size)), least, request.by_radius
@@ -110,10 +115,20 @@ class Searcher:
             check_finite(embeddings, table, batch, name)
             with stage("placing"):
                 asked = self._view.queries(embeddings, table.take(batch), name)
+            self.namesakes += self._elsewhere(asked, self._groups.itself(groups[batch]))
             ids = [items.decode(key) for key in table.id[batch]]
             with stage("searching"):
                 found = self._search(Queries(asked, groups[batch])), self._view.categories(asked)
             yield [self._ranking(*each) for each in zip(ids, *found, strict=True)]
+
+    def _elsewhere(self, asked: Vectors, rows: Rows) -> int:
+        """Return how many points of queries are not near those of items, of which -1 is none."""
+        known = rows >= 0
+        if not known.any() or not isinstance(self._view, PointView):
+            return 0
+        here, there = asked[known], self._view.points[rows[known]]
+        gaps = np.linalg.norm(np.asarray(here) - there, axis=1)
+        return int((gaps > ELSEWHERE * np.linalg.norm(there, axis=1)).sum())
 
     def _search(self, queries: Queries) -> list[Hits]:
         request, wanted, collection = self._request, self._wanted, self._collection

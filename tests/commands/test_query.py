@@ -196,6 +196,18 @@ def test_more_hits_than_there_are_and_none_are_said(capsys):
     assert {len(ranking.ids) for ranking in rankings("none.jsonl")} == {0}
 
 
+@pytest.mark.parametrize("index", ["plain.h5", "lorentz.h5"])
+def test_queries_with_the_id_of_another_item_are_counted(index, capsys):
+    asked = read_embeddings(inputs.Path("q.h5")).items
+    material.save_embeddings(inputs.Path("strangers.h5"), asked, seed=5)
+    known = int(np.isin(asked.id, read_index(inputs.Path(index)).items.id).sum())
+    assert query(index, "strangers.h5") == 0
+    assert f"warning: {known} queries have the id of an item" in capsys.readouterr().err
+    for given in (["strangers.h5", "--exclude", "none"], ["q.h5"]):
+        assert query(index, *given, "--overwrite") == 0
+        assert "warning" not in capsys.readouterr().err
+
+
 def test_some_queries_can_be_taken(capsys):
     inputs.Path("list").write_text("im26\nim33\n")
     assert query("lorentz.h5", "q.h5", "--images", "list", "--only-queries", "image", "-q") == 0

@@ -515,7 +515,7 @@ def edited(name, change):
         ("r.jsonl", "aqe", ["--format", "h5", "--explain"], 2, "h5 has no place for it"),
         ("r.jsonl", "aqe", ["--format", "trec", "--explain"], 2, "trec has no place for it"),
         ("r.jsonl", "aqe", ["--format", "h5", "-o", "-"], 2, "HDF5 cannot go through a pipe"),
-        ("r.jsonl", "aqe", ["--masks", "x", "-o", "x"], 2, "--masks and --output are different"),
+        ("r.jsonl", "aqe", ["--masks", "x", "-o", "x"], 2, "--masks and --output must be"),
         ("r.jsonl", "aqe", ["-o", "r.jsonl", "--overwrite"], 2, "r.jsonl: is an input too"),
         ("r.jsonl", "aqe", ["--masks", "r.jsonl", "--overwrite"], 2, "r.jsonl: is an input too"),
         ("r.jsonl", "aqe", [*BOTH, "--masks", "q.h5", "--overwrite"], 2, "q.h5: is an input too"),
@@ -627,3 +627,13 @@ def test_pairs_that_were_verified_otherwise_are_refused(pairs, option, capsys):
     assert f"the verified pairs were made with {name}=" in capsys.readouterr().err
     assert rerank("own.jsonl", "spatial", "--verified", pairs[0], "--seed", 1) == 3
     assert "the verified pairs were made with seed=0, and here it is 1" in capsys.readouterr().err
+
+
+def test_pairs_of_other_local_features_are_refused(pairs, capsys):
+    for files in (["local.h5"], ["local.h5", "asked.h5"]):
+        given = [word for path in files for word in ("--local", path)]
+        assert rerank("own.jsonl", "spatial", *given, "--verified", pairs[0]) == 0
+        Path("reranked.jsonl").unlink()
+    save_local("fewer.h5", IMAGES[:11])
+    assert rerank("own.jsonl", "spatial", "--local", "fewer.h5", "--verified", pairs[0]) == 3
+    assert "its pairs are of other local features" in capsys.readouterr().err
