@@ -239,8 +239,16 @@ def _check_profile(profile: Path | None, options: dict[str, Any]) -> None:
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Run the program and return its exit code."""
-    arguments = sys.argv[1:] if arguments is None else arguments
+    """Run the program and return its exit code. arguments: None for those of the process."""
+    if arguments is not None:
+        return _main(arguments)
+    try:
+        return _main(sys.argv[1:])
+    finally:
+        signals.work_is_over()  # the process too
+
+
+def _main(arguments: list[str]) -> int:
     # threads that spin while they wait for each other make a shared machine many times slower
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     # torch's advice for --workers above the number of processors: they are what was asked for

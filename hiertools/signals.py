@@ -24,6 +24,15 @@ def end_in_order() -> None:
         signal.signal(name, stop)
 
 
+def work_is_over() -> None:
+    """Ignore signals from here on: the exit code is that of the work, while Python ends.
+
+    Python itself would put back what kills the program.
+    """
+    for name in SIGNALS:
+        signal.signal(name, signal.SIG_IGN)
+
+
 class Flag:
     """Whether a signal came."""
 

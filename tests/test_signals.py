@@ -55,3 +55,12 @@ def test_workers_leave_stopping_to_their_parent():
     leave_to_parent(0)
     for name in SIGNALS:
         assert signal.getsignal(name) == signal.SIG_IGN
+
+
+def test_a_signal_at_the_end_of_python_leaves_the_exit_code():
+    program = "import os, signal; from hiertools.cli import main; code = main();"
+    program += "os.kill(os.getpid(), signal.SIGTERM); raise SystemExit(code)"
+    result = subprocess.run(
+        [sys.executable, "-c", program, "--version"], capture_output=True, text=True, check=False
+    )
+    assert (result.returncode, result.stderr) == (0, "")

@@ -11,7 +11,6 @@ from hiertools.commands.queries import batches
 from hiertools.commands.query_classes import look_at_classes
 from hiertools.commands.query_points import OF_POINTS, Look, look_at_points
 from hiertools.errors import UsageError
-from hiertools.terminal import warn
 
 if TYPE_CHECKING:
     from hiertools.commands.queries import Batch
@@ -57,6 +56,7 @@ def query_embeddings(run: "Run", options: dict[str, Any], bad: list[str]) -> Non
     from hiertools.files import atomic, inputs
     from hiertools.files.index import read_index
     from hiertools.search.ranking import Searcher
+    from hiertools.terminal import warn
 
     index, form, overwrite = options["index"], options["format"], options["overwrite"]
     output = options["output"] or Path(f"results.{form}")

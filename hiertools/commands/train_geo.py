@@ -19,7 +19,7 @@ from hiertools.commands.options import (
     Resume,
     Seed,
 )
-from hiertools.commands.training import Files, Training, complete
+from hiertools.commands.training import Files, Training, check_log, complete
 from hiertools.errors import UsageError, UserError
 
 if TYPE_CHECKING:
@@ -273,7 +273,7 @@ def train_geo(
         raise UsageError("HDF5 cannot go through a pipe; name a file with -o")
     if not dry_run:
         atomic.check_writable(output, overwrite=overwrite or resume)
-        atomic.check_writable(log, overwrite=True)
+        check_log(log)
     files = Files(output, log, log_every, checkpoint_every, resume, overwrite)
     run = Run("train geo", options, keep=not no_provenance)
     chosen = ranks.own_device(choose_device(device))

@@ -23,7 +23,7 @@ from hiertools.commands.options import (
     Seed,
     Workers,
 )
-from hiertools.commands.training import Files, Training, complete
+from hiertools.commands.training import Files, Training, check_log, complete
 from hiertools.errors import SkippedError, UsageError, UserError
 
 if TYPE_CHECKING:
@@ -163,7 +163,7 @@ def train_parts(
         raise UsageError("HDF5 cannot go through a pipe; name a file with -o")
     if not dry_run:
         atomic.check_writable(output, overwrite=overwrite or resume)
-        atomic.check_writable(log, overwrite=True)
+        check_log(log)
     plan = _Plan(
         loss, geometry.value, dimension, cross_image, epochs or (1 if images else 30), batch_size,
         rate or (2e-5 if images else 1e-3), weight_decay, clip_norm, seed,

@@ -6,6 +6,8 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from hiertools.errors import UsageError
+
 if TYPE_CHECKING:
     from hiertools.files.model import Model
     from hiertools.files.provenance import Run
@@ -44,6 +46,15 @@ class Training:
     start: Callable[[], "State[Any]"]
     task: Callable[["State[Any]"], "Task"]
     model: Callable[["State[Any]"], "Model"]
+
+
+def check_log(log: Path) -> None:
+    """Raise an error where the log of a training cannot go."""
+    from hiertools.files import atomic
+
+    if log == atomic.STDOUT:
+        raise UsageError("--log -: name a file, to which a training that is continued adds")
+    atomic.check_writable(log, overwrite=True, option="--log")
 
 
 def complete(run: "Run", files: Files, training: Training, ranks: "Ranks") -> bool:

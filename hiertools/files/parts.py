@@ -49,7 +49,7 @@ def begin(
     Raises `OutputExistsError` for parts that nobody asked to continue, and `UserError` for one
     that is missing.
     """
-    if folder.exists() and not resume:
+    if folder.is_dir() and not resume and any(folder.iterdir()):
         if not overwrite:
             raise OutputExistsError(
                 f"{folder}: an earlier run stopped half-way; --resume continues it,"

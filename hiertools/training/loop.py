@@ -186,8 +186,11 @@ def _fault(state: State[Any], outcome: Outcome, gradients: dict[str, Tensor]) ->
     candidates |= {f"parameter {name}": p for name, p in state.parameters.items()}
     candidates |= outcome.seen
     candidates |= {f"gradient of {name}": gradient for name, gradient in gradients.items()}
-    bad = (name for name, tensor in candidates.items() if not bool(tensor.isfinite().all()))
+    names = (name for name, tensor in candidates.items() if not bool(tensor.isfinite().all()))
+    bad = next(names, "loss")
+    what = "look at the embeddings with hiertools check --full"
+    advice = what if bad == "inputs" else "try a lower --rate"
     return (
         f"the loss or its gradient is not finite in step {state.step + 1:,}; the first bad tensor:"
-        f" {next(bad, 'loss')}; an earlier checkpoint, if there is one, stays; try a lower --rate"
+        f" {bad}; an earlier checkpoint, if there is one, stays; {advice}"
     )

@@ -388,3 +388,12 @@ def test_a_picture_that_is_bad_or_missing_is_left_out(folder, tmp_path, capsys):
     other = read_model(tmp_path / "m.h5")
     assert other.meta["training"]["pairs"] == 10
     assert run(*given, "--max-bad", 4, "--overwrite") == 0
+
+
+def test_a_log_is_a_file(folder, tmp_path, capsys):
+    out = tmp_path / "m.h5"
+    assert run_small(folder, out, "--log", "-") == 2
+    assert "--log -: name a file" in capsys.readouterr().err
+    assert run_small(folder, out, "--log", "/dev/full") == 3
+    assert "name another with --log" in capsys.readouterr().err
+    assert os.listdir(tmp_path) == []
