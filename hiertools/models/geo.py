@@ -159,7 +159,10 @@ class GeoModel(nn.Module):
     ) -> Tensor:
         """Return the tangent vectors, without a cap, of raw embeddings; shared: see `shared`."""
         scale = math.sqrt(features.shape[1])
-        unit = scale * torch.nn.functional.normalize(features.to(self.log_tau), dim=1)
+        features = features.to(self.log_tau)
+        size = torch.frexp(features.abs().amax(1, keepdim=True)).exponent.clamp(-126, 126)
+        features = torch.ldexp(features, -size)  # so that no square is too large or too small
+        unit = scale * torch.nn.functional.normalize(features, dim=1)
         found: Tensor = self.image(unit, shared, drop)
         return found
 

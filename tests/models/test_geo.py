@@ -125,6 +125,13 @@ def test_attention_is_softmax_over_the_entities_that_have_a_name():
     torch.testing.assert_close(found, z + image.fuse_second(fused))
 
 
+@pytest.mark.parametrize("factor", [2.0**-110, 2.0**-80, 2.0**80, 2.0**110])
+def test_lengths_of_embeddings_do_not_matter(factor):
+    made = model(attention=False)
+    features = torch.randn(5, 6, generator=torch.Generator().manual_seed(1))
+    assert torch.equal(made.images(factor * features, None), made.images(features, None))
+
+
 def test_images_do_not_see_each_other():
     made = model()
     tangents = made.entity_tangents(inputs())
