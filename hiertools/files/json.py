@@ -16,6 +16,7 @@ Document = dict[str, Any]
 HEADER = ("kind", "version", "provenance")  # of every file of ours
 
 ENCODER = json.JSONEncoder(ensure_ascii=False, allow_nan=False)
+BETWEEN = "}, {"
 HALF_CHARACTER = re.compile(r"\\u[dD][89a-fA-F]")
 
 
@@ -75,9 +76,18 @@ def dumps(document: Document) -> str:
 
 
 def _value(value: Any) -> str:
-    if isinstance(value, list) and value and isinstance(value[0], dict):
-        return "[\n" + ",\n".join("  " + line(item)[:-1] for item in value) + "\n ]"
+    if isinstance(value, list) and value and all(isinstance(item, dict) for item in value):
+        return f"[\n  {_objects(value)}\n ]"
     return line(value)[:-1]
+
+
+def _objects(value: list[Document]) -> str:
+    """Return a line for each object: of all in one call, which is faster, if nothing in them
+    looks like the end of one."""
+    text = line(value)[1:-2]
+    if text.count(BETWEEN) == len(value) - 1:
+        return text.replace(BETWEEN, "},\n  {")
+    return ",\n  ".join(line(item)[:-1] for item in value)
 
 
 def write(path: Path, document: Document, *, overwrite: bool) -> None:
