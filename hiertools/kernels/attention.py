@@ -15,7 +15,7 @@ from jaxtyping import Float
 from torch import Tensor
 from torch.nn import functional
 
-WIDEST = 64  # of a head: the loop is unrolled, numba takes up to 100, and torch is as fast beyond
+WIDEST = 100  # of a head: numba takes no longer tuples, by which the loop is unrolled
 
 Kernel = Callable[[Tensor, Tensor, Tensor], Tensor]
 

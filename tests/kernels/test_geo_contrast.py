@@ -213,14 +213,14 @@ def cold(m, geometry):
     return world
 
 
-def compare_with_triton(world, case, *, places, device="cpu", close=1e-4):
+def compare_with_triton(world, case, *, places, device="cpu"):
     """Compare the Triton kernel with the definition."""
     from hiertools.kernels.gpu.geo_contrast import KERNEL
 
-    compare_with_definition(KERNEL, world, case, places=places, device=device, close=close)
+    compare_with_definition(KERNEL, world, case, places=places, device=device)
 
 
-def compare_with_definition(kernel, world, case, *, places, device="cpu", close=1e-4):
+def compare_with_definition(kernel, world, case, *, places, device="cpu"):
     """Compare losses and gradients of a kernel with those of the definition."""
     for name in (*NAMES, "u", "w", "positive"):
         setattr(world, name, strided(getattr(world, name)).to(device))
@@ -237,8 +237,8 @@ def compare_with_definition(kernel, world, case, *, places, device="cpu", close=
         torch.testing.assert_close(
             one,
             other,
-            atol=close * max(1e-3, largest),
-            rtol=close,
+            atol=1e-4 * max(1e-3, largest),
+            rtol=1e-4,
             msg=lambda m, n=name: f"{where}: {n}: {m}",
         )
 
@@ -283,8 +283,20 @@ def compare_interpreted():
         rule = Rule(geometry, 1.25, True, "laplace", 1.0)
         losses = chunked(undefined, rule, True, undefined.inputs(), KERNEL)
         assert losses[:2].isnan().all()
-    # numpy multiplies tiles of the two passes in different orders: a p of theirs differs by more
-    compare_with_triton(cold(30, "lorentz"), CASES[0], places=True, close=2e-3)
+    the_same_tiles_in_all_passes()
+    compare_with_triton(cold(30, "lorentz"), CASES[0], places=True)
+
+
+def the_same_tiles_in_all_passes():
+    """numpy adds up tiles of other shapes in another order, which a GPU should not: a p of the
+    second pass would not be quite that of the first, 6e-4 of it where tau is 0.02."""
+    from triton import Config
+
+    from hiertools.kernels.gpu import geo_passes
+
+    for kernel in (geo_passes.pull_images, geo_passes.pull_entities):
+        kernel.configs = [Config(geo_passes.TABLE[0].blocks)]
+        kernel.cache.clear()
 
 
 @pytest.mark.skipif(find_spec("triton") is None, reason="triton is not importable")
